@@ -1,0 +1,56 @@
+//! What can go wrong, for every caller in every language.
+//!
+//! `Display` starts with `[Code]`; TypeScript turns that once into `EmberwingError { code, message }`.
+
+use thiserror::Error;
+
+/// Every error names the argument or file as the user wrote it, what was expected, and what came.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Error {
+    /// A method was called on an object after `dispose()`.
+    #[error("[Disposed] {what} was disposed; create a new one")]
+    Disposed { what: String },
+    /// A configuration cannot be read or cannot work.
+    #[error("[InvalidConfig] {0}")]
+    InvalidConfig(String),
+    /// An argument has a value outside what the function takes.
+    #[error("[InvalidArgument] {argument}: expected {expected}, got {got}")]
+    InvalidArgument { argument: String, expected: String, got: String },
+    /// A tensor has the wrong shape or the wrong number of values.
+    #[error("[ShapeMismatch] {argument}: expected {expected}, got {got}")]
+    ShapeMismatch { argument: String, expected: String, got: String },
+    /// A tensor holds NaN or infinity.
+    #[error("[NotFinite] {argument}: expected finite numbers, got {got}")]
+    NotFinite { argument: String, got: String },
+    /// A file's content is not what its name or format says.
+    #[error("[InvalidFile] {file}: {problem}")]
+    InvalidFile { file: String, problem: String },
+    /// A file that is needed does not exist.
+    #[error("[MissingFile] {file}: {problem}")]
+    MissingFile { file: String, problem: String },
+    /// An image cannot be decoded.
+    #[error("[InvalidImage] {name}: {problem}")]
+    InvalidImage { name: String, problem: String },
+    /// Something that diffusers knows and emberwing does not do (yet).
+    #[error("[Unsupported] {0}")]
+    Unsupported(String),
+    /// A calculation failed inside emberwing or burn: always a bug worth a report.
+    #[error("[Internal] {0}")]
+    Internal(String),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub fn argument(argument: impl Into<String>, expected: impl Into<String>, got: impl ToString) -> Self {
+        Self::InvalidArgument { argument: argument.into(), expected: expected.into(), got: got.to_string() }
+    }
+
+    pub fn shape(argument: impl Into<String>, expected: impl Into<String>, got: impl ToString) -> Self {
+        Self::ShapeMismatch { argument: argument.into(), expected: expected.into(), got: got.to_string() }
+    }
+
+    pub fn file(file: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::InvalidFile { file: file.into(), problem: problem.into() }
+    }
+}

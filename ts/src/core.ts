@@ -1,0 +1,216 @@
+/**
+ * What both bindings (the Node addon and the WebAssembly module) export: the contract of `crates/core/src/bindings.rs`.
+ *
+ * Configurations and options cross as JSON text with camelCase keys, bulk data as typed arrays, long-lived things as
+ * handles with `dispose()`. Errors arrive as `Error("[Code] message")`; `engine.ts` turns them into `EmberwingError`.
+ * Calls that return a promise run on the one worker thread of the core (Node) or in place (WebAssembly).
+ */
+
+/** torch's CPU generator. Draws are synchronous: it is host arithmetic. */
+export interface GeneratorHandle {
+  readonly seed: number;
+  randn(count: number): Float32Array;
+  rand(count: number): Float32Array;
+  randint(low: number, high: number, count: number): Int32Array;
+  randperm(n: number): Int32Array;
+  /** The whole state (mt19937 words, position, cached normal), for checkpoints. */
+  getState(): Uint8Array;
+  setState(state: Uint8Array): void;
+}
+
+/** The result of one scheduler step. */
+export interface StepOutputHandle {
+  prevSample(): Float32Array;
+  /** Empty where the scheduler has no such estimate. */
+  predOriginalSample(): Float32Array;
+}
+
+/** Any scheduler: which algorithm it is was said at construction. Host arithmetic, synchronous. */
+export interface SchedulerHandle {
+  className(): string;
+  /** All options with their values: JSON, camelCase. */
+  config(): string;
+  /** The text of diffusers' `scheduler_config.json`. */
+  pythonConfig(): string;
+  /** `{"numInferenceSteps":50}` or `{"timesteps":[…]}`, plus the scheduler's own options. */
+  setTimesteps(options: string): void;
+  timesteps(): Float64Array;
+  initNoiseSigma(): number;
+  scaleModelInput(sample: Float32Array, timestep: number): Float32Array;
+  /** How many noise tensors of the sample's shape `step` will ask for at this timestep. */
+  noiseDraws(timestep: number, options: string): number;
+  /** `shape` is the sample's; `noise` holds `noiseDraws` tensors one after the other. */
+  step(
+    modelOutput: Float32Array,
+    timestep: number,
+    sample: Float32Array,
+    shape: Uint32Array,
+    options: string,
+    noise: Float32Array,
+  ): StepOutputHandle;
+  /** One timestep, or one for each sample of the batch. */
+  addNoise(original: Float32Array, noise: Float32Array, timesteps: Float64Array): Float32Array;
+  getVelocity(sample: Float32Array, noise: Float32Array, timesteps: Float64Array): Float32Array;
+  /** "betas", "alphasCumprod" or "sigmas"; empty where the scheduler has none. */
+  table(name: string): Float32Array;
+  /** `from_config` of diffusers: the same settings for another class, with overrides (JSON, camelCase). */
+  convert(className: string, overrides: string): SchedulerHandle;
+}
+
+/** Weight files of one model folder, added one by one, then given to a model. */
+export interface WeightsHandle {
+  /** A safetensors or torch `.bin` file; the content decides, the name stands in messages. */
+  add(fileName: string, bytes: Uint8Array): Promise<void>;
+  dispose(): void;
+}
+
+/** A prediction that remembers how it was made. */
+export interface PredictionHandle {
+  data(): Float32Array;
+  /** Adds to the model's gradients; returns the gradient with respect to the sample. Once only. */
+  backward(gradient: Float32Array): Promise<Float32Array>;
+  dispose(): void;
+}
+
+export interface UNet2DModelHandle {
+  config(): string;
+  pythonConfig(): string;
+  countParameters(): number;
+  /** The device that it lives on, as in `devices()`. */
+  device(): string;
+  /** NCHW in and out. `timesteps`: one, or one a sample. `classLabels`: empty, or as `classEmbedType` says. */
+  forward(
+    sample: Float32Array,
+    shape: Uint32Array,
+    timesteps: Float32Array,
+    classLabels: Float32Array,
+  ): Promise<Float32Array>;
+  forwardTracked(
+    sample: Float32Array,
+    shape: Uint32Array,
+    timesteps: Float32Array,
+    classLabels: Float32Array,
+  ): Promise<PredictionHandle>;
+  /** Forward, mean squared error (times `weights`, one a sample, where not empty), backward. Resolves to the loss. */
+  backward(
+    sample: Float32Array,
+    shape: Uint32Array,
+    timesteps: Float32Array,
+    target: Float32Array,
+    weights: Float32Array,
+    classLabels: Float32Array,
+  ): Promise<number>;
+  /** JSON: `[{"name":"conv_in.weight","shape":[64,3,3,3]},…]` in torch's parameter order and layout. */
+  parameterList(): string;
+  parameter(name: string): Promise<Float32Array>;
+  /** Zeros where nothing was accumulated. */
+  gradient(name: string): Promise<Float32Array>;
+  zeroGrad(): Promise<void>;
+  /** The content of `diffusion_pytorch_model.safetensors`. */
+  safetensors(): Promise<Uint8Array>;
+  dispose(): void;
+}
+
+export interface AdamWHandle {
+  step(): Promise<void>;
+  zeroGrad(): Promise<void>;
+  dispose(): void;
+}
+
+/** Images in memory, resized; cropped, flipped and normalised when a batch is drawn. */
+export interface DatasetHandle {
+  /** Decodes PNG, JPEG, WebP, GIF or BMP. Rejects with `[InvalidImage]`. */
+  addImage(name: string, bytes: Uint8Array): Promise<void>;
+  /** NCHW values used as they are. */
+  addPixels(values: Float32Array, shape: Uint32Array): Promise<void>;
+  /** The built-in set: pictures `first` to `first + count - 1` of the seed. */
+  addButterflies(first: number, count: number, seed: number): Promise<void>;
+  length(): Promise<number>;
+  /** Image `index` without random choices (centre crop, no flip): CHW in [-1, 1]. */
+  item(index: number): Promise<Float32Array>;
+  dispose(): void;
+}
+
+export interface DataLoaderHandle {
+  /** The next batch, NCHW in [-1, 1]; empty at the end of an epoch, after which the next one starts. */
+  next(): Promise<Float32Array>;
+  dispose(): void;
+}
+
+export interface TrainerHandle {
+  /** One optimizer step, or the end of an epoch or of the run: a JSON event with a `type`. */
+  next(): Promise<string>;
+  dispose(): void;
+}
+
+/** The denoising loop inside the core. */
+export interface DenoisingHandle {
+  /** One step; resolves to the number of steps left. */
+  step(): Promise<number>;
+  /** The current sample, NCHW, as the scheduler left it. */
+  sample(): Promise<Float32Array>;
+  dispose(): void;
+}
+
+export interface DecodedImageHandle {
+  width(): number;
+  height(): number;
+  /** 1 or 3. */
+  channels(): number;
+  data(): Uint8Array;
+}
+
+/** What every binding exports. */
+export interface Core {
+  /** JSON list of device names, the CPU first. */
+  devices(): string;
+
+  Generator: new (seed: number) => GeneratorHandle;
+  Scheduler: {
+    /** `config`: JSON, camelCase, any part of the options. */
+    new (className: string, config: string): SchedulerHandle;
+    /** From the text of a `scheduler_config.json`; an empty class name takes the one in the file. */
+    fromPythonConfig(text: string, className: string): SchedulerHandle;
+  };
+
+  Weights: new () => WeightsHandle;
+  /** The shard files that an index names, as JSON list; refuses paths that leave the folder. */
+  shardFiles(indexName: string, text: string): string;
+  /** Python's JSON (NaN and Infinity allowed) to standard JSON with the same keys; for model_index.json. */
+  parsePythonJson(fileName: string, text: string): string;
+  /** Standard JSON to text as Python writes it: indent 2, sorted keys, trailing newline. */
+  formatPythonJson(json: string): string;
+
+  UNet2DModel: {
+    /** torch's default initialisation, drawn from the generator in torch's order. */
+    create(config: string, device: string, generator: GeneratorHandle): Promise<UNet2DModelHandle>;
+    /** From the text of a diffusers `config.json` and its weight files. */
+    fromPretrained(pythonConfig: string, weights: WeightsHandle, device: string): Promise<UNet2DModelHandle>;
+  };
+  AdamW: new (model: UNet2DModelHandle, options: string) => AdamWHandle;
+
+  Dataset: new (options: string) => DatasetHandle;
+  DataLoader: new (dataset: DatasetHandle, generator: GeneratorHandle, options: string) => DataLoaderHandle;
+  Trainer: new (
+    model: UNet2DModelHandle,
+    scheduler: SchedulerHandle,
+    dataset: DatasetHandle,
+    generator: GeneratorHandle,
+    options: string,
+  ) => TrainerHandle;
+  Denoising: new (
+    model: UNet2DModelHandle,
+    scheduler: SchedulerHandle,
+    generator: GeneratorHandle,
+    options: string,
+    initialSample: Float32Array,
+  ) => DenoisingHandle;
+
+  decodeImage(name: string, bytes: Uint8Array): DecodedImageHandle;
+  encodePng(data: Uint8Array, width: number, height: number, channels: number): Uint8Array;
+  encodeJpeg(data: Uint8Array, width: number, height: number, channels: number, quality: number): Uint8Array;
+  /** Model values in [-1, 1], CHW, to bytes HWC as diffusers does: clamp(x/2 + 0.5)·255, half to even. */
+  tensorToPixels(values: Float32Array, channels: number, height: number, width: number): Uint8Array;
+  /** Bytes HWC to CHW in [-1, 1]. */
+  pixelsToTensor(data: Uint8Array, channels: number, height: number, width: number): Float32Array;
+}

@@ -16,6 +16,8 @@ export interface GeneratorHandle {
   /** The whole state (mt19937 words, position, cached normal), for checkpoints. */
   getState(): Uint8Array;
   setState(state: Uint8Array): void;
+  /** A model with torch's default initialisation, drawn in torch's order. */
+  createUNet2DModel(config: string, device: string): Promise<UNet2DModelHandle>;
 }
 
 /** The result of one scheduler step. */
@@ -61,6 +63,8 @@ export interface SchedulerHandle {
 export interface WeightsHandle {
   /** A safetensors or torch `.bin` file; the content decides, the name stands in messages. */
   add(fileName: string, bytes: Uint8Array): Promise<void>;
+  /** A model from the text of its `config.json` and these weights, which leave the collection. */
+  createUNet2DModel(pythonConfig: string, device: string): Promise<UNet2DModelHandle>;
   dispose(): void;
 }
 
@@ -126,6 +130,8 @@ export interface DatasetHandle {
   /** The built-in set: pictures `first` to `first + count - 1` of the seed. */
   addButterflies(first: number, count: number, seed: number): Promise<void>;
   length(): Promise<number>;
+  /** Channels, height and width of every item. */
+  shape(): Promise<Uint32Array>;
   /** Image `index` without random choices (centre crop, no flip): CHW in [-1, 1]. */
   item(index: number): Promise<Float32Array>;
   dispose(): void;
@@ -173,6 +179,8 @@ export interface Core {
     fromPythonConfig(text: string, className: string): SchedulerHandle;
   };
 
+  /** The diffusers version whose files are written. */
+  diffusersVersion(): string;
   Weights: new () => WeightsHandle;
   /** The shard files that an index names, as JSON list; refuses paths that leave the folder. */
   shardFiles(indexName: string, text: string): string;
@@ -181,12 +189,6 @@ export interface Core {
   /** Standard JSON to text as Python writes it: indent 2, sorted keys, trailing newline. */
   formatPythonJson(json: string): string;
 
-  UNet2DModel: {
-    /** torch's default initialisation, drawn from the generator in torch's order. */
-    create(config: string, device: string, generator: GeneratorHandle): Promise<UNet2DModelHandle>;
-    /** From the text of a diffusers `config.json` and its weight files. */
-    fromPretrained(pythonConfig: string, weights: WeightsHandle, device: string): Promise<UNet2DModelHandle>;
-  };
   AdamW: new (model: UNet2DModelHandle, options: string) => AdamWHandle;
 
   Dataset: new (options: string) => DatasetHandle;
@@ -204,6 +206,7 @@ export interface Core {
     generator: GeneratorHandle,
     options: string,
     initialSample: Float32Array,
+    shape: Uint32Array,
   ) => DenoisingHandle;
 
   decodeImage(name: string, bytes: Uint8Array): DecodedImageHandle;
@@ -211,6 +214,8 @@ export interface Core {
   encodeJpeg(data: Uint8Array, width: number, height: number, channels: number, quality: number): Uint8Array;
   /** Model values in [-1, 1], CHW, to bytes HWC as diffusers does: clamp(x/2 + 0.5)·255, half to even. */
   tensorToPixels(values: Float32Array, channels: number, height: number, width: number): Uint8Array;
+  /** Model values NCHW to NHWC in [0, 1]: clamp(x/2 + 0.5), diffusers' `output_type="np"`. */
+  toUnitImages(values: Float32Array, shape: Uint32Array): Float32Array;
   /** Bytes HWC to CHW in [-1, 1]. */
   pixelsToTensor(data: Uint8Array, channels: number, height: number, width: number): Float32Array;
 }

@@ -3,7 +3,19 @@
 //! Bindings stand on pipelines and training, these on models and schedulers, these on kernels, random and error.
 //! Nothing here knows JavaScript except `bindings`; nothing here reads or writes files: bytes come in and go out.
 
+pub mod bindings;
+pub mod bindings_support;
+pub mod data;
+pub mod device;
 pub mod error;
+pub mod handle;
 pub mod json;
+pub mod kernels;
+pub mod models;
+pub mod pipelines;
+pub mod pretrained;
+pub mod random;
+pub mod schedulers;
+pub mod training;
 
 pub use error::{Error, Result};

@@ -1,1 +1,24 @@
-//! The Node addon.
+//! The Node addon: the core's bindings as N-API classes.
+
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+fn error(error: emberwing_core::Error) -> Error {
+    Error::from_reason(error.to_string())
+}
+
+emberwing_core::bindings!(
+    napi,
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Uint32Array,
+    Uint8Array,
+    Result,
+    error
+);
+
+#[napi_derive::module_init]
+fn init() {
+    emberwing_core::handle::silence_panics();
+}

@@ -1,0 +1,231 @@
+//! What the lines of `bindings` call: from what JavaScript hands over to what the core takes.
+
+use crate::data::{DataLoader, Dataset, Image};
+use crate::handle::Handle;
+use crate::models::{Inputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
+use crate::pipelines::Denoising;
+use crate::pretrained::config::{read_config, write_config};
+use crate::pretrained::weights::Weights;
+use crate::random::Generator;
+use crate::schedulers::{self, Scheduler};
+use crate::training::{AdamW, Prediction, Target, Trainer, mse_backward};
+use crate::{Error, Result, device, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A generator that a run on the worker thread and the caller both draw from.
+pub type SharedGenerator = Arc<Mutex<Generator>>;
+
+/// The locked value; a call that failed while it held the lock left it whole.
+pub fn lock<T: ?Sized>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub fn sizes(sizes: &[u32]) -> Vec<usize> {
+    sizes.iter().map(|&size| size as usize).collect()
+}
+
+/// A seed from a JavaScript number.
+pub fn seed(seed: f64) -> Result<u64> {
+    const LARGEST: f64 = 9_007_199_254_740_991.0;
+    if seed.fract() != 0.0 || !(0.0..=LARGEST).contains(&seed) {
+        return Err(Error::argument("seed", "a whole number from 0 to 2^53 - 1", seed));
+    }
+    Ok(seed as u64)
+}
+
+pub fn generator(seed_number: f64) -> Result<SharedGenerator> {
+    Ok(Arc::new(Mutex::new(Generator::new(seed(seed_number)?))))
+}
+
+pub fn randint(generator: &SharedGenerator, low: f64, high: f64, count: u32) -> Result<Vec<i32>> {
+    for (name, number) in [("low", low), ("high", high)] {
+        if number.fract() != 0.0 || !number.is_finite() {
+            return Err(Error::argument(name, "a whole number", number));
+        }
+    }
+    lock(generator).randint(low as i64, high as i64, count as usize)
+}
+
+/// A scheduler from the text of its file; `class_name` empty takes the class that the file names.
+pub fn scheduler_from_file(text: &str, class_name: &str) -> Result<Box<dyn Scheduler>> {
+    const FILE: &str = "scheduler_config.json";
+    let config = read_config(FILE, text)?;
+    let stored = config.class_name.as_deref().unwrap_or("");
+    let wanted = if class_name.is_empty() { stored } else { class_name };
+    if wanted.is_empty() {
+        return Err(Error::file(FILE, "no _class_name says which scheduler it is"));
+    }
+    let known = if stored.is_empty() { wanted } else { stored };
+    let (scheduler, _) = schedulers::create_lenient(known, &config.options_json)?;
+    if known == wanted { Ok(scheduler) } else { schedulers::convert(&*scheduler, wanted, "{}") }
+}
+
+/// The text of a scheduler's file: its options, and those that it keeps for other classes.
+pub fn scheduler_file(scheduler: &dyn Scheduler) -> Result<String> {
+    let record = scheduler.record();
+    let mut options = record.hidden.clone();
+    options.extend(record.values.clone());
+    write_config(scheduler.class_name(), &json::to_json(&options))
+}
+
+pub fn image(data: &[u8], width: u32, height: u32, channels: u32) -> Result<Image> {
+    Image::new(width as usize, height as usize, channels as usize, data.to_vec())
+}
+
+/// A model behind its handle, with what never changes about it.
+pub struct Model {
+    pub handle: Handle<UNet2DModel>,
+    /// JSON, camelCase.
+    pub config: String,
+    pub device: String,
+    pub parameter_count: usize,
+    /// JSON: names and shapes in torch's order.
+    pub parameter_list: String,
+}
+
+impl Model {
+    fn new(model: UNet2DModel, device: &str) -> Self {
+        let parameter = |parameter: &crate::models::Parameter| {
+            serde_json::json!({ "name": parameter.name, "shape": parameter.shape })
+        };
+        let list: Vec<_> = model.parameters.iter().map(parameter).collect();
+        Self {
+            config: json::to_json(model.config()),
+            device: device.to_string(),
+            parameter_count: model.parameters.count(),
+            parameter_list: json::to_json(&list),
+            handle: Handle::new("the model", model),
+        }
+    }
+}
+
+pub fn create_model(config: &str, device_name: &str, generator: &SharedGenerator) -> Result<Model> {
+    let config: UNet2DModelConfig = json::from_json(config)?;
+    let mut generator = lock(generator);
+    let mut model = UNet2DModel::new(config, Source::Generator(&mut generator), &device::device(device_name)?)?;
+    model.seed_dropout(generator.seed());
+    Ok(Model::new(model, device_name))
+}
+
+pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str) -> Result<Model> {
+    let config = read_config("config.json", python_config)?;
+    if let Some(class_name) = config.class_name.filter(|name| name != "UNet2DModel") {
+        return Err(Error::file("config.json", format!("is for a {class_name}, not for a UNet2DModel")));
+    }
+    let config: UNet2DModelConfig = json::from_json(&config.options_json)?;
+    let device = device::device(device_name)?;
+    let mut names = Vec::new();
+    UNet2DModel::new(config.clone(), Source::Names(&mut names), &device)?;
+    weights.check_names(names.iter().map(String::as_str))?;
+    let model = UNet2DModel::new(config, Source::Weights(weights), &device)?;
+    Ok(Model::new(model, device_name))
+}
+
+/// What goes into a model, owned, so that it can go to the worker thread.
+pub struct Input {
+    sample: Vec<f32>,
+    shape: Vec<usize>,
+    timesteps: Vec<f32>,
+    class_labels: Vec<f32>,
+}
+
+impl Input {
+    pub fn new(sample: &[f32], shape: &[u32], timesteps: &[f32], class_labels: &[f32]) -> Self {
+        Self {
+            sample: sample.to_vec(),
+            shape: sizes(shape),
+            timesteps: timesteps.to_vec(),
+            class_labels: class_labels.to_vec(),
+        }
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            sample: &self.sample,
+            shape: &self.shape,
+            timesteps: &self.timesteps,
+            class_labels: &self.class_labels,
+        }
+    }
+
+    pub async fn predict(&self, model: &UNet2DModel) -> Result<Vec<f32>> {
+        model.check(self.inputs())?;
+        to_nchw(model.predict(self.inputs())).await
+    }
+
+    pub async fn predict_tracked(&self, model: &UNet2DModel) -> Result<Prediction> {
+        Prediction::new(model, self.inputs()).await
+    }
+
+    pub async fn mse_backward(&self, model: &mut UNet2DModel, target: &[f32], weights: &[f32]) -> Result<f32> {
+        mse_backward(model, self.inputs(), Target { values: target, weights }).await
+    }
+}
+
+pub async fn zero_gradients(model: &Handle<UNet2DModel>) -> Result<()> {
+    model
+        .with(async |model| {
+            model.parameters.zero_gradients();
+            Ok(())
+        })
+        .await
+}
+
+pub async fn optimize(optimizer: &Handle<AdamW>, model: &Handle<UNet2DModel>) -> Result<()> {
+    optimizer
+        .with(async |optimizer| {
+            model
+                .with(async |model| {
+                    optimizer.step(&mut model.parameters, 1.0);
+                    Ok(())
+                })
+                .await
+        })
+        .await
+}
+
+/// The next batch; empty at the end of an epoch.
+pub async fn next_batch(
+    loader: &Handle<DataLoader>,
+    dataset: &Handle<Dataset>,
+    generator: &SharedGenerator,
+) -> Result<Vec<f32>> {
+    loader
+        .with(async |loader| {
+            dataset.with(async |dataset| Ok(loader.next(dataset, &mut lock(generator))?.unwrap_or_default())).await
+        })
+        .await
+}
+
+/// The next event of a training run as JSON.
+pub async fn next_event(
+    trainer: &Handle<Trainer>,
+    model: &Handle<UNet2DModel>,
+    dataset: &Handle<Dataset>,
+    generator: &SharedGenerator,
+) -> Result<String> {
+    trainer
+        .with(async |trainer| {
+            model
+                .with(async |model| {
+                    dataset
+                        .with(async |dataset| Ok(json::to_json(&trainer.next(model, dataset, generator).await?)))
+                        .await
+                })
+                .await
+        })
+        .await
+}
+
+/// One denoising step; how many are left.
+pub async fn denoise(
+    denoising: &Handle<Denoising>,
+    model: &Handle<UNet2DModel>,
+    generator: &SharedGenerator,
+) -> Result<u32> {
+    denoising
+        .with(async |denoising| {
+            model.with(async |model| Ok(denoising.step(model, generator).await? as u32)).await
+        })
+        .await
+}

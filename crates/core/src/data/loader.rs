@@ -1,0 +1,84 @@
+//! Batches of a data set, epoch after epoch.
+
+use super::Dataset;
+use crate::json::from_json;
+use crate::random::Generator;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The options of torch's `DataLoader` that have a meaning here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct DataLoaderOptions {
+    pub batch_size: usize,
+    /// Draw a new order for each epoch.
+    pub shuffle: bool,
+    /// Leave out the last batch of an epoch where it is not full.
+    pub drop_last: bool,
+}
+
+impl Default for DataLoaderOptions {
+    fn default() -> Self {
+        Self { batch_size: 16, shuffle: true, drop_last: false }
+    }
+}
+
+/// Where in which epoch a loop over the data stands. Plain data, so that a checkpoint can hold it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataLoader {
+    options: DataLoaderOptions,
+    /// The order of the current epoch; none between two epochs.
+    order: Option<Vec<usize>>,
+    /// How many of `order` were handed out.
+    position: usize,
+}
+
+impl DataLoader {
+    /// `options`: JSON of [`DataLoaderOptions`].
+    pub fn new(options: &str) -> Result<Self> {
+        let options: DataLoaderOptions = from_json(options)?;
+        if options.batch_size == 0 {
+            return Err(Error::argument("batchSize", "at least 1", 0));
+        }
+        Ok(Self { options, order: None, position: 0 })
+    }
+
+    /// The next batch, NCHW in [-1, 1]; `None` at the end of an epoch, after which the next one starts.
+    pub fn next(&mut self, dataset: &Dataset, generator: &mut Generator) -> Result<Option<Vec<f32>>> {
+        self.steps_per_epoch(dataset)?;
+        let DataLoaderOptions { batch_size, shuffle, drop_last } = self.options;
+        let order = self.order.get_or_insert_with(|| epoch_order(dataset.len(), shuffle, generator));
+        let stop = if drop_last { order.len() - order.len() % batch_size } else { order.len() };
+        if self.position >= stop {
+            self.order = None;
+            self.position = 0;
+            return Ok(None);
+        }
+        let end = self.position.saturating_add(batch_size).min(stop);
+        let batch = dataset.batch(&order[self.position..end], generator)?;
+        self.position = end;
+        Ok(Some(batch))
+    }
+
+    /// An error where an epoch would have no batch at all.
+    pub fn steps_per_epoch(&self, dataset: &Dataset) -> Result<usize> {
+        let DataLoaderOptions { batch_size, drop_last, .. } = self.options;
+        let steps = if drop_last { dataset.len() / batch_size } else { dataset.len().div_ceil(batch_size) };
+        match (dataset.len(), steps) {
+            (0, _) => Err(Error::argument("dataset", "at least one image", "an empty data set")),
+            (length, 0) => {
+                Err(Error::argument("batchSize", format!("at most {length} (the images) with dropLast"), batch_size))
+            }
+            (_, steps) => Ok(steps),
+        }
+    }
+}
+
+fn epoch_order(length: usize, shuffle: bool, generator: &mut Generator) -> Vec<usize> {
+    if shuffle {
+        generator.randperm(length).into_iter().map(|index| index as usize).collect()
+    } else {
+        (0..length).collect()
+    }
+}

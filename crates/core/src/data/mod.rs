@@ -1,0 +1,16 @@
+//! Training pictures: decoding, torchvision's transforms, data sets and batches, and a set that is drawn here.
+
+mod butterflies;
+mod dataset;
+mod decode;
+mod image;
+mod loader;
+mod resample;
+pub mod transforms;
+
+pub use butterflies::butterfly;
+pub use dataset::{Dataset, DatasetOptions, Resize, Resolution};
+pub use decode::decode;
+pub use image::{Image, pixels_to_tensor, tensor_to_pixels, to_unit_images};
+pub use loader::{DataLoader, DataLoaderOptions};
+pub use resample::resize_exact;

@@ -1,0 +1,123 @@
+//! Long-lived objects behind the bindings: one call at a time, on the one thread that owns burn's objects.
+
+use crate::{Error, Result};
+use futures_util::lock::Mutex;
+use std::sync::Arc;
+
+/// Shared ownership of an object that can be disposed of.
+pub struct Handle<T> {
+    /// What the object is called in messages.
+    name: &'static str,
+    object: Arc<Mutex<Option<T>>>,
+}
+
+impl<T> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        Self { name: self.name, object: self.object.clone() }
+    }
+}
+
+impl<T> Handle<T> {
+    pub fn new(name: &'static str, object: T) -> Self {
+        Self { name, object: Arc::new(Mutex::new(Some(object))) }
+    }
+
+    /// Works on the object. For use inside of [`run`], which puts the work on the right thread.
+    pub async fn with<R>(&self, work: impl AsyncFnOnce(&mut T) -> Result<R>) -> Result<R> {
+        match self.object.lock().await.as_mut() {
+            Some(object) => work(object).await,
+            None => Err(self.disposed()),
+        }
+    }
+
+    /// Takes the object out, for good.
+    pub async fn take(&self) -> Result<T> {
+        self.object.lock().await.take().ok_or_else(|| self.disposed())
+    }
+
+    fn disposed(&self) -> Error {
+        Error::Disposed { what: self.name.to_string() }
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+mod runtime {
+    use super::{Error, Handle, Result};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::{LazyLock, mpsc};
+
+    type Job = Box<dyn FnOnce() + Send>;
+
+    static WORKER: LazyLock<Option<mpsc::Sender<Job>>> = LazyLock::new(|| {
+        let (sender, jobs) = mpsc::channel::<Job>();
+        let worker = std::thread::Builder::new().name("emberwing".into());
+        let spawned = worker.spawn(move || jobs.into_iter().for_each(run_in_pool));
+        spawned.is_ok().then_some(sender)
+    });
+
+    /// Starting from a thread of the pool saves every parallel loop of the job a hand-over.
+    fn run_in_pool(job: Job) {
+        rayon::scope(|_| job());
+    }
+
+    /// Runs `work` on the worker thread, after everything that was asked for before.
+    pub async fn run<R, W>(work: W) -> Result<R>
+    where
+        R: Send + 'static,
+        W: AsyncFnOnce() -> Result<R> + Send + 'static,
+    {
+        let (reply, result) = futures_channel::oneshot::channel();
+        let job: Job = Box::new(move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| pollster::block_on(work())));
+            // The receiver is gone when nobody waits for the result any more.
+            let _ = reply.send(outcome.unwrap_or_else(|panic| Err(Error::Internal(describe(panic)))));
+        });
+        let stopped = || Error::Internal("the worker thread has stopped".into());
+        let worker = WORKER.as_ref().ok_or_else(stopped)?;
+        worker.send(job).map_err(|_| stopped())?;
+        result.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    fn describe(panic: Box<dyn std::any::Any + Send>) -> String {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a calculation failed").to_string()
+    }
+
+    /// Keeps Rust's own report of a panic off the terminal: the panic reaches the caller as an error.
+    pub fn silence_panics() {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+
+    impl<T: Send + 'static> Handle<T> {
+        /// Frees the object once the calls before have ended.
+        pub fn dispose(&self) {
+            let object = self.object.clone();
+            if let Some(worker) = WORKER.as_ref() {
+                // The worker only stops with the process, when memory is freed anyway.
+                let _ = worker.send(Box::new(move || drop(pollster::block_on(object.lock()).take())));
+            }
+        }
+    }
+}
+
+#[cfg(target_family = "wasm")]
+mod runtime {
+    use super::{Handle, Result};
+
+    /// Runs `work` in place.
+    pub async fn run<R, W: AsyncFnOnce() -> Result<R>>(work: W) -> Result<R> {
+        work().await
+    }
+
+    impl<T: 'static> Handle<T> {
+        /// Frees the object; a call that is under way keeps it until it ends.
+        pub fn dispose(&self) {
+            match self.object.try_lock() {
+                Some(mut object) => drop(object.take()),
+                None => {}
+            }
+        }
+    }
+}
+
+pub use runtime::*;

@@ -1,0 +1,97 @@
+//! 3x3 convolution, stride 1, padding 1, over NHWC by Winograd's minimal filtering F(4x4,3x3) or F(2x2,3x3).
+//!
+//! A tile of P x P inputs and a transformed filter are multiplied point by point to M x M outputs, P = M + 2: 36 products
+//! for 16 outputs in place of 144. Over all channels each of the P² points is a matrix product `[tiles x in] [in x out]`. One job
+//! takes a block of tiles through input transform, products and output transform while they lie in its second-level cache.
+
+mod forward;
+mod points;
+mod transform;
+mod weight_gradient;
+mod weights;
+
+#[cfg(test)]
+mod tests;
+
+pub use forward::{forward, input_gradient};
+pub use weight_gradient::weight_gradient;
+pub use weights::{Direction, PackedWeights};
+
+/// The extents of a 3x3 convolution with stride 1 and padding 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    pub batch: usize,
+    /// Height and width of the output.
+    pub height: usize,
+    pub width: usize,
+    pub c_in: usize,
+    pub c_out: usize,
+    /// The input has half the height and width; every pixel is read as a 2x2 square (nearest-neighbour up-sampling).
+    pub upsample: bool,
+}
+
+impl ConvShape {
+    pub(crate) fn input_len(&self) -> usize {
+        self.batch * self.height * self.width * self.c_in / if self.upsample { 4 } else { 1 }
+    }
+
+    pub(crate) fn output_len(&self) -> usize {
+        self.batch * self.height * self.width * self.c_out
+    }
+
+    pub(crate) fn weight_len(&self) -> usize {
+        9 * self.c_in * self.c_out
+    }
+
+    fn assert_input(&self, x: &[f32]) {
+        assert!(
+            !self.upsample || (self.height.is_multiple_of(2) && self.width.is_multiple_of(2)),
+            "up-sampled size is odd"
+        );
+        assert_eq!(x.len(), self.input_len(), "convolution input");
+    }
+}
+
+/// Output pixels per tile and side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tile {
+    Two = 2,
+    Four = 4,
+}
+
+impl Tile {
+    /// F(4x4), unless rounding the image up to whole tiles wastes more than F(4x4) saves over F(2x2).
+    pub fn for_image(height: usize, width: usize) -> Tile {
+        let cost = |m: usize| (m + 2) * (m + 2) * height.div_ceil(m) * width.div_ceil(m);
+        if cost(4) <= cost(2) { Tile::Four } else { Tile::Two }
+    }
+
+    /// Points of the transformed tile, `(M + 2)²`.
+    fn points(self) -> usize {
+        (self as usize + 2) * (self as usize + 2)
+    }
+}
+
+/// How the images are cut into tiles, numbered image by image, row by row.
+#[derive(Clone, Copy)]
+struct Tiling {
+    height: usize,
+    width: usize,
+    rows: usize,
+    columns: usize,
+    count: usize,
+}
+
+impl Tiling {
+    fn new(shape: &ConvShape, tile: Tile) -> Self {
+        let (rows, columns) = (shape.height.div_ceil(tile as usize), shape.width.div_ceil(tile as usize));
+        Tiling { height: shape.height, width: shape.width, rows, columns, count: shape.batch * rows * columns }
+    }
+
+    /// Image, tile row and tile column of a tile.
+    #[inline(always)]
+    fn at(&self, tile: usize) -> (usize, usize, usize) {
+        let rest = tile % (self.rows * self.columns);
+        (tile / (self.rows * self.columns), rest / self.columns, rest % self.columns)
+    }
+}

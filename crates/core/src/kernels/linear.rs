@@ -1,0 +1,64 @@
+//! Matrix product with bias: the plain body, its gradients, and how autodiff records it.
+
+use super::{KernelGradients, Kernels};
+use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
+use burn::tensor::Shape;
+use burn_autodiff::{
+    Autodiff,
+    checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
+
+/// The definition of [`super::linear`].
+pub fn plain<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>, bias: FloatTensor<B>) -> FloatTensor<B> {
+    let [outputs] = bias.shape().dims();
+    B::float_add(B::float_matmul(x, weight), B::float_reshape(bias, Shape::new([1, outputs])))
+}
+
+/// The plain body of [`KernelGradients::linear_backward`]: dx = dy·Wᵀ, dW = xᵀ·dy, db = Σ dy.
+pub fn plain_backward<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    needs_input_gradient: bool,
+) -> (Option<FloatTensor<B>>, FloatTensor<B>, FloatTensor<B>) {
+    let [_, outputs] = gradient.shape().dims();
+    let dx = needs_input_gradient.then(|| B::float_matmul(gradient.clone(), B::float_transpose(weight)));
+    let dw = B::float_matmul(B::float_transpose(x), gradient.clone());
+    (dx, dw, B::float_reshape(B::float_sum_dim(gradient, 0), Shape::new([outputs])))
+}
+
+#[derive(Debug)]
+struct LinearBackward;
+
+impl<B: KernelGradients> Backward<B, 3> for LinearBackward {
+    type State = (FloatTensor<B>, FloatTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let (x, weight) = ops.state;
+        let gradient = gradients.consume::<B>(&ops.node);
+        let (dx, dw, db) = B::linear_backward(x, weight, gradient, ops.parents[0].is_some());
+        for (parent, gradient) in ops.parents.into_iter().zip([dx, Some(dw), Some(db)]) {
+            if let (Some(node), Some(gradient)) = (parent, gradient) {
+                gradients.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+/// The body of [`super::Kernels::linear`] on `Autodiff`.
+pub fn tracked<B: KernelGradients, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    bias: FloatTensor<Autodiff<B, C>>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let nodes = [x.node(), weight.node(), bias.node()];
+    let (x, weight) = (x.into_primitive(), weight.into_primitive());
+    let state = (x.clone(), weight.clone());
+    let y = <B as Kernels>::linear(x, weight, bias.into_primitive());
+    match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(state, y),
+        OpsKind::UnTracked(prepared) => prepared.finish(y),
+    }
+}

@@ -1,0 +1,211 @@
+//! The operations that models are made of, each with a plain body that defines it, a backward pass written by hand, and
+//! fast bodies per backend.
+//!
+//! Activations are NHWC, convolution weights HWIO, linear weights `[in, out]`. A model calls the functions of this module
+//! with burn tensors; the backend extension picks the body for the tensor's device, and the one for `Autodiff` records
+//! the backward pass. Shapes are checked by the models before they get here.
+
+mod adamw;
+mod attention;
+mod conv2d;
+mod flex;
+mod group_norm;
+mod linear;
+
+pub use adamw::{AdamWStep, Moments, adamw, sum_of_squares};
+pub use conv2d::Conv2dOptions;
+
+use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension, tensor::FloatTensor};
+use burn::tensor::Tensor;
+
+/// The operations, in the form that every backend provides.
+#[backend_extension(Flex, Autodiff)]
+pub trait Kernels: Backend {
+    /// `(conv(x) + bias + epilogue) · options.scale`; see [`conv2d`].
+    fn conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        #[extension_type] epilogue: Epilogue<Self>,
+        options: Conv2dOptions,
+    ) -> FloatTensor<Self>;
+
+    /// Group normalisation, then SiLU where `silu`; see [`group_norm`].
+    fn group_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        groups: usize,
+        epsilon: f32,
+        silu: bool,
+    ) -> FloatTensor<Self>;
+
+    /// Scaled dot-product attention; see [`attention`].
+    fn attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        heads: usize,
+    ) -> FloatTensor<Self>;
+
+    /// `x · weight + bias`; see [`linear`].
+    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// What the backward passes need from a backend: forwards that keep their statistics, and gradients.
+pub trait KernelGradients: Kernels {
+    /// Gradient of the unscaled convolution with respect to `x` (of shape `input`).
+    fn conv2d_input_gradient(
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        input: [usize; 4],
+        options: Conv2dOptions,
+    ) -> FloatTensor<Self>;
+
+    /// Gradient of the unscaled convolution with respect to `weight` (of shape `kernel`).
+    fn conv2d_weight_gradient(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        kernel: [usize; 4],
+        options: Conv2dOptions,
+    ) -> FloatTensor<Self>;
+
+    /// Sums over height and width: `[n, h, w, c]` to `[n, c]`.
+    fn channel_sums(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Output, mean and reciprocal standard deviation, the last two `[n, groups]`.
+    fn group_norm_forward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        groups: usize,
+        epsilon: f32,
+        silu: bool,
+    ) -> [FloatTensor<Self>; 3];
+
+    /// Gradients with respect to `x`, `gamma` and `beta`.
+    fn group_norm_backward(saved: group_norm::Saved<Self>, gradient: FloatTensor<Self>) -> [FloatTensor<Self>; 3];
+
+    /// Output, and what the backward pass wants to keep of the scores (the plain body: the probabilities; a fast one:
+    /// the logarithm of each row's sum).
+    fn attention_forward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        heads: usize,
+    ) -> [FloatTensor<Self>; 2];
+
+    /// Gradients with respect to query, key and value.
+    fn attention_backward(saved: attention::Saved<Self>, gradient: FloatTensor<Self>) -> [FloatTensor<Self>; 3];
+
+    /// Gradients with respect to `x`, `weight` and `bias`.
+    fn linear_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        needs_input_gradient: bool,
+    ) -> (Option<FloatTensor<Self>>, FloatTensor<Self>, FloatTensor<Self>);
+}
+
+/// What a convolution adds to its result before it is written.
+#[derive(ExtensionType)]
+pub enum Epilogue<B: Backend> {
+    None,
+    /// One value a sample and output channel, `[n, c_out]`: the time embedding.
+    SampleBias(FloatTensor<B>),
+    /// A tensor of the output's shape.
+    Residual(FloatTensor<B>),
+}
+
+/// What [`conv2d`] adds to its result.
+pub enum Plus {
+    Nothing,
+    /// `[n, c_out]`
+    SampleBias(Tensor<2>),
+    /// `[n, h_out, w_out, c_out]`
+    Residual(Tensor<4>),
+}
+
+/// Two-dimensional convolution with its epilogue:
+/// `(conv(x, weight) + bias + plus) · options.scale`.
+///
+/// # Shapes
+/// - x: `[n, h, w, c_in]`
+/// - weight: `[kernel_h, kernel_w, c_in, c_out]`
+/// - bias: `[c_out]`
+/// - output: `[n, h_out, w_out, c_out]`
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    plus: Plus,
+    options: Conv2dOptions,
+) -> Tensor<4> {
+    let epilogue = match plus {
+        Plus::Nothing => Epilogue::None,
+        Plus::SampleBias(tensor) => Epilogue::SampleBias(tensor.into_dispatch()),
+        Plus::Residual(tensor) => Epilogue::Residual(tensor.into_dispatch()),
+    };
+    Tensor::from_dispatch(<Dispatch as Kernels>::conv2d(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        epilogue,
+        options,
+    ))
+}
+
+/// How a group normalisation is done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GroupNormOptions {
+    /// Number of groups; divides the channels.
+    pub groups: usize,
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// Whether SiLU follows.
+    pub silu: bool,
+}
+
+/// Group normalisation (Wu & He 2018, eq. 1-2) with population variance, then SiLU where asked for.
+///
+/// # Shapes
+/// - x, output: `[n, h, w, c]`
+/// - gamma, beta: `[c]`
+pub fn group_norm(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, options: GroupNormOptions) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as Kernels>::group_norm(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        options.groups,
+        options.epsilon,
+        options.silu,
+    ))
+}
+
+/// Scaled dot-product attention, `softmax(q·kᵀ / √d)·v` for each head (Vaswani et al. 2017, eq. 1).
+/// Head `i` owns the channels `i·d .. (i+1)·d`.
+///
+/// # Shapes
+/// - query, key, value, output: `[n, tokens, heads · d]`
+pub fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: usize) -> Tensor<3> {
+    Tensor::from_dispatch(<Dispatch as Kernels>::attention(
+        query.into_dispatch(),
+        key.into_dispatch(),
+        value.into_dispatch(),
+        heads,
+    ))
+}
+
+/// `x · weight + bias`.
+///
+/// # Shapes
+/// - x: `[rows, in]`
+/// - weight: `[in, out]`
+/// - bias: `[out]`
+/// - output: `[rows, out]`
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as Kernels>::linear(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,355 @@
+//! The weights of a model: named and shaped as in torch, stored in the layout of the kernels.
+
+use super::parameter_order;
+use crate::pretrained::safetensors::write_safetensors;
+use crate::pretrained::weights::Weights;
+use crate::random::Generator;
+use crate::{Error, Result};
+use burn::tensor::{Device, DispatchTensor, Tensor, TensorData};
+use std::cell::RefCell;
+
+/// How torch's layout of a parameter becomes the kernels' layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// As it is: vectors and embedding tables.
+    Same,
+    /// `[out, in]` in torch, `[in, out]` here.
+    Linear,
+    /// `[out, in, h, w]` in torch, `[h, w, in, out]` here.
+    Convolution,
+}
+
+/// How torch fills a new parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Initial {
+    Constant(f32),
+    /// U(−bound, bound)
+    Uniform(f32),
+    /// N(0, standard deviation²)
+    Normal(f32),
+}
+
+/// One weight tensor.
+pub struct Parameter {
+    /// The key in diffusers' files, as `down_blocks.0.resnets.0.conv1.weight`.
+    pub name: String,
+    /// Shape in torch's layout.
+    pub shape: Vec<usize>,
+    pub layout: Layout,
+    /// Whether training changes it.
+    pub trainable: bool,
+    value: DispatchTensor,
+    gradient: Option<DispatchTensor>,
+}
+
+/// Index of a parameter in its model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParameterId(usize);
+
+/// All parameters of a model.
+pub struct Parameters {
+    /// In torch's order of construction, which `ParameterId` counts in.
+    list: Vec<Parameter>,
+    /// Indices of `list` in torch's order of registration.
+    order: Vec<usize>,
+    device: Device,
+}
+
+impl Layout {
+    /// Values from torch's layout to the kernels'.
+    fn import(self, values: Vec<f32>, shape: &[usize]) -> Vec<f32> {
+        match (self, shape) {
+            (Self::Linear, &[outputs, inputs]) => transpose(&values, outputs, inputs),
+            (Self::Convolution, &[outputs, inputs, height, width]) => transpose_parts(&values, outputs, inputs, height * width),
+            _ => values,
+        }
+    }
+
+    /// Values from the kernels' layout to torch's.
+    fn export(self, values: Vec<f32>, shape: &[usize]) -> Vec<f32> {
+        match (self, shape) {
+            (Self::Linear, &[outputs, inputs]) => transpose(&values, inputs, outputs),
+            (Self::Convolution, &[outputs, inputs, height, width]) => transpose_parts(&values, height * width, inputs, outputs),
+            _ => values,
+        }
+    }
+
+    fn stored_shape(self, shape: &[usize]) -> Vec<usize> {
+        match (self, shape) {
+            (Self::Linear, &[outputs, inputs]) => vec![inputs, outputs],
+            (Self::Convolution, &[outputs, inputs, height, width]) => vec![height, width, inputs, outputs],
+            _ => shape.to_vec(),
+        }
+    }
+}
+
+fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    transpose_parts(values, rows, 1, columns)
+}
+
+/// `[first, middle, last]` to `[last, middle, first]`.
+fn transpose_parts(values: &[f32], first: usize, middle: usize, last: usize) -> Vec<f32> {
+    let mut turned = Vec::with_capacity(values.len());
+    for l in 0..last {
+        for m in 0..middle {
+            turned.extend((0..first).map(|f| values[(f * middle + m) * last + l]));
+        }
+    }
+    turned
+}
+
+fn upload(values: Vec<f32>, shape: Vec<usize>, device: &Device) -> DispatchTensor {
+    let data = TensorData::new(values, shape.clone());
+    match shape.len() {
+        1 => Tensor::<1>::from_data(data, device).into_dispatch(),
+        2 => Tensor::<2>::from_data(data, device).into_dispatch(),
+        _ => Tensor::<4>::from_data(data, device).into_dispatch(),
+    }
+}
+
+/// Values of an NHWC tensor in NCHW order.
+pub async fn to_nchw(x: Tensor<4>) -> Result<Vec<f32>> {
+    let count = x.shape().num_elements();
+    download(x.permute([0, 3, 1, 2]).into_dispatch(), count).await
+}
+
+/// A tensor's values on the host.
+pub async fn download(tensor: DispatchTensor, count: usize) -> Result<Vec<f32>> {
+    // The rank of the view does not matter: the data are contiguous, and counted.
+    let data = Tensor::<1>::from_dispatch(tensor).reshape([count]).into_data_async().await;
+    let data = data.map_err(|error| Error::Internal(format!("a tensor could not be read: {error:?}")))?;
+    data.try_into_vec::<f32>().map_err(|error| Error::Internal(format!("a tensor has another type: {error:?}")))
+}
+
+impl Parameters {
+    /// In torch's order of `model.parameters()`.
+    pub fn iter(&self) -> impl Iterator<Item = &Parameter> {
+        self.order.iter().map(|&index| &self.list[index])
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Number of weights, all parameters together.
+    pub fn count(&self) -> usize {
+        self.list.iter().map(Parameter::len).sum()
+    }
+
+    fn find(&self, name: &str) -> Result<&Parameter> {
+        let found = self.list.iter().find(|parameter| parameter.name == name);
+        found.ok_or_else(|| Error::argument("name", "the name of a parameter", format!("\"{name}\"")))
+    }
+
+    /// Values of a parameter in torch's layout.
+    pub async fn value(&self, name: &str) -> Result<Vec<f32>> {
+        let parameter = self.find(name)?;
+        let values = download(parameter.value.clone(), parameter.len()).await?;
+        Ok(parameter.layout.export(values, &parameter.shape))
+    }
+
+    /// Accumulated gradient of a parameter in torch's layout; zeros where there is none.
+    pub async fn gradient(&self, name: &str) -> Result<Vec<f32>> {
+        let parameter = self.find(name)?;
+        let Some(gradient) = &parameter.gradient else { return Ok(vec![0.0; parameter.len()]) };
+        let values = download(gradient.clone(), parameter.len()).await?;
+        Ok(parameter.layout.export(values, &parameter.shape))
+    }
+
+    /// The content of diffusers' `diffusion_pytorch_model.safetensors`.
+    pub async fn safetensors(&self) -> Result<Vec<u8>> {
+        let mut values = Vec::with_capacity(self.list.len());
+        for parameter in &self.list {
+            values.push(self.value(&parameter.name).await?);
+        }
+        let tensor = |(parameter, values)| -> (&str, &[usize], &[f32]) {
+            let (parameter, values): (&Parameter, &Vec<f32>) = (parameter, values);
+            (&parameter.name, &parameter.shape, values)
+        };
+        write_safetensors(self.list.iter().zip(&values).map(tensor))
+    }
+
+    pub fn zero_gradients(&mut self) {
+        self.list.iter_mut().for_each(|parameter| parameter.gradient = None);
+    }
+
+    /// The weights for a pass that records nothing.
+    pub fn constants(&self) -> Vec<DispatchTensor> {
+        self.list.iter().map(|parameter| parameter.value.clone()).collect()
+    }
+
+    /// The weights as leaves of a graph; those that are trained collect gradients.
+    pub fn leaves(&self) -> Vec<DispatchTensor> {
+        self.list.iter().map(Parameter::leaf).collect()
+    }
+
+    /// Adds the gradients that a backward pass left on `leaves`.
+    pub fn accumulate(&mut self, leaves: &[DispatchTensor], gradients: &mut burn::tensor::Gradients) {
+        for (parameter, leaf) in self.list.iter_mut().zip(leaves) {
+            let Some(new) = Tensor::<1>::from_dispatch(leaf.clone()).grad_remove(gradients) else { continue };
+            parameter.gradient = Some(match parameter.gradient.take() {
+                Some(old) => (Tensor::<1>::from_dispatch(old) + new).into_dispatch(),
+                None => new.into_dispatch(),
+            });
+        }
+    }
+
+    /// Hands each parameter that has a gradient to `update(index, value, gradient)` and stores what it returns.
+    pub fn update(&mut self, mut update: impl FnMut(usize, DispatchTensor, &DispatchTensor) -> DispatchTensor) {
+        for (index, parameter) in self.list.iter_mut().enumerate() {
+            if let Some(gradient) = &parameter.gradient {
+                // The value is moved out, so that nobody shares it and it can be changed in place.
+                let value = std::mem::replace(&mut parameter.value, gradient.clone());
+                parameter.value = update(index, value, gradient);
+            }
+        }
+    }
+
+    /// The gradients that there are.
+    pub fn gradients(&self) -> impl Iterator<Item = &DispatchTensor> {
+        self.list.iter().filter_map(|parameter| parameter.gradient.as_ref())
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+impl Parameter {
+    /// Number of weights.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn leaf(&self) -> DispatchTensor {
+        let tensor = Tensor::<1>::from_dispatch(self.value.clone()).autodiff();
+        if self.trainable { tensor.require_grad().into_dispatch() } else { tensor.into_dispatch() }
+    }
+}
+
+/// Where a model's weights come from.
+pub enum Source<'a> {
+    /// torch's default initialisation.
+    Generator(&'a mut Generator),
+    /// Files; see `pretrained`.
+    Weights(&'a mut Weights),
+    /// None: only the names that files would have to hold are collected. The model cannot be used.
+    Names(&'a mut Vec<String>),
+}
+
+/// Collects the parameters of a model while its modules are constructed, in torch's order of construction.
+pub struct Builder<'a> {
+    source: Source<'a>,
+    device: Device,
+    prefix: Vec<String>,
+    list: Vec<Parameter>,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(source: Source<'a>, device: Device) -> Self {
+        Self { source, device, prefix: Vec::new(), list: Vec::new() }
+    }
+
+    /// Runs `build` for the part called `name`.
+    pub fn part<T>(&mut self, name: impl ToString, build: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.prefix.push(name.to_string());
+        let built = build(self);
+        self.prefix.pop();
+        built
+    }
+
+    /// The name of `field` in the part that is being built.
+    pub fn path(&self, field: &str) -> String {
+        let mut path = self.prefix.join(".");
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path + field
+    }
+
+    pub fn parameter(&mut self, field: &str, shape: &[usize], layout: Layout, initial: Initial) -> Result<ParameterId> {
+        self.add(field, shape, layout, initial, true)
+    }
+
+    /// A parameter that training leaves alone.
+    pub fn constant(&mut self, field: &str, shape: &[usize], initial: Initial) -> Result<ParameterId> {
+        self.add(field, shape, Layout::Same, initial, false)
+    }
+
+    fn add(
+        &mut self,
+        field: &str,
+        shape: &[usize],
+        layout: Layout,
+        initial: Initial,
+        trainable: bool,
+    ) -> Result<ParameterId> {
+        let name = self.path(field);
+        let upload = |values| upload(layout.import(values, shape), layout.stored_shape(shape), &self.device);
+        let value = match &mut self.source {
+            Source::Generator(generator) => upload(draw(generator, initial, shape.iter().product())),
+            Source::Weights(weights) => upload(weights.take(&name, shape)?),
+            Source::Names(names) => {
+                names.push(name.clone());
+                Tensor::<1>::empty([0], &self.device).into_dispatch()
+            }
+        };
+        self.list.push(Parameter { name, shape: shape.to_vec(), layout, trainable, value, gradient: None });
+        Ok(ParameterId(self.list.len() - 1))
+    }
+
+    /// Draws `count` normal numbers that no parameter uses.
+    pub fn skip_draws(&mut self, count: usize) {
+        if let Source::Generator(generator) = &mut self.source {
+            generator.randn(count);
+        }
+    }
+
+    pub fn finish(self) -> Parameters {
+        let mut order: Vec<usize> = (0..self.list.len()).collect();
+        order.sort_by_key(|&index| parameter_order::rank(&self.list[index].name));
+        Parameters { list: self.list, order, device: self.device }
+    }
+}
+
+fn draw(generator: &mut Generator, initial: Initial, count: usize) -> Vec<f32> {
+    match initial {
+        Initial::Constant(value) => vec![value; count],
+        Initial::Uniform(bound) => generator.uniform(count, -bound, bound),
+        Initial::Normal(deviation) => generator.randn(count).into_iter().map(|x| x * deviation).collect(),
+    }
+}
+
+/// One run through a model: its weights, and the source of dropout masks while training.
+pub struct Pass<'a> {
+    weights: &'a [DispatchTensor],
+    dropout: Option<&'a RefCell<Generator>>,
+}
+
+impl<'a> Pass<'a> {
+    /// `dropout`: none at inference, when nothing is dropped.
+    pub fn new(weights: &'a [DispatchTensor], dropout: Option<&'a RefCell<Generator>>) -> Self {
+        Self { weights, dropout }
+    }
+
+    pub fn weight<const D: usize>(&self, id: ParameterId) -> Tensor<D> {
+        Tensor::from_dispatch(self.weights[id.0].clone())
+    }
+
+    /// Dropout (Srivastava et al. 2014): while training, zeroes a share `p` of the values and scales the rest by 1/(1−p).
+    pub fn dropout(&self, x: Tensor<4>, p: f32) -> Tensor<4> {
+        let Some(generator) = self.dropout.filter(|_| p > 0.0) else { return x };
+        let draws = generator.borrow_mut().rand(x.shape().num_elements());
+        let mask = draws.into_iter().map(|u| if u < p { 0.0 } else { 1.0 / (1.0 - p) }).collect::<Vec<f32>>();
+        let mask = Tensor::<4>::from_data(TensorData::new(mask, x.dims()), &x.device().inner());
+        x * mask
+    }
+}

@@ -1,0 +1,360 @@
+//! The UNet of unconditional diffusion models (Ho et al. 2020, appendix B), as diffusers' `UNet2DModel`.
+
+use super::embeddings::{ClassEmbedding, TimeProjection, TimestepEmbedding};
+use super::layers::{Conv2d, GroupNorm};
+use super::parameters::{Builder, Parameters, Pass, Source};
+use super::resnet::ResnetStyle;
+use super::unet_2d_blocks::{BlockStyle, DownBlock2D, UpBlock2D, UpChannels};
+use super::unet_2d_config::{ClassEmbedType, TimeEmbeddingType, TimeScaleShift, UNet2DModelConfig};
+use super::unet_2d_mid_block::UNetMidBlock2D;
+use super::unet_2d_skip_blocks::{SkipDownBlock2D, SkipUpBlock2D};
+use crate::kernels::{Conv2dOptions, GroupNormOptions};
+use crate::random::Generator;
+use crate::{Error, Result};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::cell::RefCell;
+
+enum Down {
+    Plain(DownBlock2D),
+    Skip(SkipDownBlock2D),
+}
+
+enum Up {
+    Plain(UpBlock2D),
+    Skip(SkipUpBlock2D),
+}
+
+/// The network without its weights.
+struct Network {
+    conv_in: Conv2d,
+    time_proj: TimeProjection,
+    time_embedding: TimestepEmbedding,
+    class_embedding: Option<ClassEmbedding>,
+    down_blocks: Vec<Down>,
+    mid_block: Option<UNetMidBlock2D>,
+    up_blocks: Vec<Up>,
+    conv_norm_out: GroupNorm,
+    conv_out: Conv2d,
+}
+
+/// What goes into the network. Values are NCHW.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    pub sample: &'a [f32],
+    /// `[n, channels, height, width]`
+    pub shape: &'a [usize],
+    /// One, or one a sample.
+    pub timesteps: &'a [f32],
+    /// Empty where the model has no classes; else one a sample, or a vector a sample for "identity".
+    pub class_labels: &'a [f32],
+}
+
+/// A UNet with its weights.
+pub struct UNet2DModel {
+    config: UNet2DModelConfig,
+    network: Network,
+    pub parameters: Parameters,
+    /// Draws dropout masks while training.
+    dropout: RefCell<Generator>,
+}
+
+impl UNet2DModel {
+    /// Builds the network and takes its weights from `source`.
+    pub fn new(config: UNet2DModelConfig, source: Source, device: &Device) -> Result<Self> {
+        config.validate()?;
+        let mut builder = Builder::new(source, device.clone());
+        let network = Network::new(&mut builder, &config)?;
+        Ok(Self { config, network, parameters: builder.finish(), dropout: RefCell::new(Generator::new(0)) })
+    }
+
+    pub fn config(&self) -> &UNet2DModelConfig {
+        &self.config
+    }
+
+    /// Seeds the draws of dropout masks.
+    pub fn seed_dropout(&mut self, seed: u64) {
+        self.dropout = RefCell::new(Generator::new(seed));
+    }
+
+    /// The prediction for `inputs`, which [`Self::check`] has accepted; nothing is recorded.
+    pub fn predict(&self, inputs: Inputs) -> Tensor<4> {
+        let weights = self.parameters.constants();
+        let sample = self.upload(inputs);
+        self.network.forward(&self.config, &Pass::new(&weights, None), sample, inputs)
+    }
+
+    /// The prediction with its graph: from `sample` (as [`Self::upload`] gave it) and `leaves` on.
+    pub fn predict_tracked(
+        &self,
+        leaves: &[burn::tensor::DispatchTensor],
+        sample: Tensor<4>,
+        inputs: Inputs,
+    ) -> Tensor<4> {
+        self.network.forward(&self.config, &Pass::new(leaves, Some(&self.dropout)), sample, inputs)
+    }
+
+    /// The sample as NHWC tensor on the model's device.
+    pub fn upload(&self, inputs: Inputs) -> Tensor<4> {
+        from_nchw(inputs.sample, inputs.shape, self.parameters.device())
+    }
+
+    /// Refuses inputs that the network cannot take.
+    pub fn check(&self, inputs: Inputs) -> Result<()> {
+        self.check_sample(inputs)?;
+        self.check_timesteps(inputs)?;
+        self.check_class_labels(inputs)
+    }
+
+    fn check_sample(&self, inputs: Inputs) -> Result<()> {
+        let channels = self.config.in_channels;
+        let multiple = self.config.size_multiple();
+        let expected = format!("[batch, {channels}, height, width]");
+        let &[n, c, h, w] = inputs.shape else {
+            return Err(Error::shape("sample", expected, format!("{:?}", inputs.shape)));
+        };
+        if c != channels || n == 0 || h == 0 || w == 0 {
+            return Err(Error::shape("sample", expected, format!("{:?}", inputs.shape)));
+        }
+        if !h.is_multiple_of(multiple) || !w.is_multiple_of(multiple) {
+            let levels = self.config.block_out_channels.len();
+            let expected = format!("height and width divisible by {multiple} (the model halves them {} times)", levels - 1);
+            return Err(Error::shape("sample", expected, format!("{:?}", inputs.shape)));
+        }
+        if n.checked_mul(c * h * w) != Some(inputs.sample.len()) {
+            let expected = format!("{} values for the shape {:?}", n * c * h * w, inputs.shape);
+            return Err(Error::shape("sample", expected, inputs.sample.len()));
+        }
+        finite("sample", inputs.sample)
+    }
+
+    fn check_timesteps(&self, inputs: Inputs) -> Result<()> {
+        let n = inputs.shape[0];
+        if inputs.timesteps.len() != 1 && inputs.timesteps.len() != n {
+            let expected = format!("one timestep, or one for each of the {n} samples");
+            return Err(Error::shape("timesteps", expected, inputs.timesteps.len()));
+        }
+        finite("timesteps", inputs.timesteps)?;
+        match self.config.time_embedding_type {
+            TimeEmbeddingType::Positional => Ok(()),
+            TimeEmbeddingType::Fourier => match inputs.timesteps.iter().find(|&&t| t <= 0.0) {
+                Some(t) => Err(Error::argument("timesteps", "numbers above 0 (the model takes their logarithm)", t)),
+                None => Ok(()),
+            },
+            TimeEmbeddingType::Learned => {
+                whole_numbers_below("timesteps", inputs.timesteps, self.config.num_train_timesteps.unwrap_or(0))
+            }
+        }
+    }
+
+    fn check_class_labels(&self, inputs: Inputs) -> Result<()> {
+        let n = inputs.shape[0];
+        let expected = match &self.network.class_embedding {
+            None if inputs.class_labels.is_empty() => return Ok(()),
+            None => {
+                let expected = "none: the model has neither numClassEmbeds nor classEmbedType";
+                return Err(Error::argument("classLabels", expected, format!("{} values", inputs.class_labels.len())));
+            }
+            Some(ClassEmbedding::Identity { dim }) => n * dim,
+            Some(_) => n,
+        };
+        if inputs.class_labels.len() != expected {
+            let expected = format!("{expected} values for {n} samples");
+            return Err(Error::shape("classLabels", expected, inputs.class_labels.len()));
+        }
+        finite("classLabels", inputs.class_labels)?;
+        match &self.network.class_embedding {
+            Some(ClassEmbedding::Table { .. }) => {
+                whole_numbers_below("classLabels", inputs.class_labels, self.config.num_class_embeds.unwrap_or(0))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses NaN and infinity.
+pub fn finite(argument: &str, values: &[f32]) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(Error::NotFinite { argument: argument.into(), got: format!("{} at index {index}", values[index]) }),
+        None => Ok(()),
+    }
+}
+
+fn whole_numbers_below(argument: &str, values: &[f32], limit: usize) -> Result<()> {
+    match values.iter().find(|&&value| value < 0.0 || value.fract() != 0.0 || value as usize >= limit) {
+        Some(value) => Err(Error::argument(argument, format!("whole numbers from 0 to {}", limit.saturating_sub(1)), value)),
+        None => Ok(()),
+    }
+}
+
+/// NCHW values to an NHWC tensor.
+pub fn from_nchw(values: &[f32], shape: &[usize], device: &Device) -> Tensor<4> {
+    let tensor = Tensor::<4>::from_data(TensorData::new(values.to_vec(), shape.to_vec()), device);
+    contiguous(tensor.permute([0, 2, 3, 1]))
+}
+
+/// The same values in the order of the shape. Kernels read rows of channels.
+fn contiguous(x: Tensor<4>) -> Tensor<4> {
+    let dims = x.dims();
+    let count = x.shape().num_elements();
+    x.reshape([count]).reshape(dims)
+}
+
+impl Network {
+    fn new(builder: &mut Builder, config: &UNet2DModelConfig) -> Result<Self> {
+        let channels = &config.block_out_channels;
+        let (first, last) = (channels[0], channels[channels.len() - 1]);
+        let time_channels = config.time_channels();
+        let resnet = ResnetStyle {
+            time_channels,
+            epsilon: config.norm_eps as f32,
+            activation: config.act_fn,
+            dropout: config.dropout as f32,
+            scale_shift: config.resnet_time_scale_shift == TimeScaleShift::ScaleShift,
+        };
+        let style = BlockStyle { config, resnet };
+        let conv_in = Conv2d::new(builder, "conv_in", [config.in_channels, first], 3, Conv2dOptions::SAME_3X3)?;
+        let (time_proj, features) = time_projection(builder, config)?;
+        Ok(Self {
+            conv_in,
+            time_proj,
+            time_embedding: TimestepEmbedding::new(builder, "time_embedding", features, time_channels)?,
+            class_embedding: class_embedding(builder, config, features)?,
+            down_blocks: down_blocks(builder, &style)?,
+            mid_block: match config.mid_block_type {
+                Some(_) => Some(builder.part("mid_block", |builder| UNetMidBlock2D::new(builder, &style, last))?),
+                None => None,
+            },
+            up_blocks: up_blocks(builder, &style)?,
+            conv_norm_out: {
+                let groups = config.norm_num_groups.unwrap_or((first / 4).min(32));
+                let options = GroupNormOptions { groups, epsilon: resnet.epsilon, silu: true };
+                GroupNorm::new(builder, "conv_norm_out", first, options)?
+            },
+            conv_out: Conv2d::new(builder, "conv_out", [first, config.out_channels], 3, Conv2dOptions::SAME_3X3)?,
+        })
+    }
+
+    /// NHWC in, NHWC out.
+    fn forward(&self, config: &UNet2DModelConfig, pass: &Pass, sample: Tensor<4>, inputs: Inputs) -> Tensor<4> {
+        let timesteps = per_sample(inputs.timesteps, inputs.shape[0]);
+        let time = self.time_embedding(config, pass, &timesteps, inputs, &sample.device().inner());
+        let sample = if config.center_input_sample { sample * 2.0 - 1.0 } else { sample };
+        let mut picture = sample.clone();
+        let mut x = self.conv_in.forward(pass, sample);
+        let mut skips = vec![x.clone()];
+        for block in &self.down_blocks {
+            match block {
+                Down::Plain(block) => x = block.forward(pass, x, &time, &mut skips),
+                Down::Skip(block) => (x, picture) = block.forward(pass, x, &time, picture, &mut skips),
+            }
+        }
+        if let Some(block) = &self.mid_block {
+            x = block.forward(pass, x, &time);
+        }
+        let mut painted = None;
+        for block in &self.up_blocks {
+            match block {
+                Up::Plain(block) => x = block.forward(pass, x, &time, &mut skips),
+                Up::Skip(block) => (x, painted) = block.forward(pass, x, &time, painted, &mut skips),
+            }
+        }
+        let plus = painted.map_or(crate::kernels::Plus::Nothing, crate::kernels::Plus::Residual);
+        let out = self.conv_out.forward_plus(pass, self.conv_norm_out.forward(pass, x), plus);
+        match config.time_embedding_type {
+            TimeEmbeddingType::Fourier => divide_by_timesteps(out, timesteps),
+            _ => out,
+        }
+    }
+
+    /// The activated time embedding, `[n, time_channels]`: every resnet block starts with the same activation.
+    fn time_embedding(
+        &self,
+        config: &UNet2DModelConfig,
+        pass: &Pass,
+        timesteps: &[f32],
+        inputs: Inputs,
+        device: &Device,
+    ) -> Tensor<2> {
+        let projected = self.time_proj.forward(pass, timesteps, device);
+        let mut time = self.time_embedding.forward(pass, projected);
+        if let Some(class) = &self.class_embedding {
+            time = time + class.forward(pass, &self.time_proj, inputs.class_labels, device);
+        }
+        config.act_fn.apply(time)
+    }
+}
+
+fn per_sample(timesteps: &[f32], n: usize) -> Vec<f32> {
+    if timesteps.len() == n { timesteps.to_vec() } else { vec![timesteps[0]; n] }
+}
+
+fn divide_by_timesteps(x: Tensor<4>, timesteps: Vec<f32>) -> Tensor<4> {
+    let n = timesteps.len();
+    let divisors = Tensor::<4>::from_data(TensorData::new(timesteps, [n, 1, 1, 1]), &x.device().inner());
+    x / divisors
+}
+
+/// The projection and the size of what it gives.
+fn time_projection(builder: &mut Builder, config: &UNet2DModelConfig) -> Result<(TimeProjection, usize)> {
+    let dim = config.block_out_channels[0];
+    Ok(match config.time_embedding_type {
+        TimeEmbeddingType::Positional => {
+            let freq_shift = config.freq_shift.as_f64().unwrap_or(0.0);
+            (TimeProjection::Positional { dim, flip_sin_to_cos: config.flip_sin_to_cos, freq_shift }, dim)
+        }
+        TimeEmbeddingType::Fourier => (TimeProjection::fourier(builder, dim)?, 2 * dim),
+        TimeEmbeddingType::Learned => {
+            (TimeProjection::learned(builder, config.num_train_timesteps.unwrap_or(0), dim)?, dim)
+        }
+    })
+}
+
+fn class_embedding(builder: &mut Builder, config: &UNet2DModelConfig, features: usize) -> Result<Option<ClassEmbedding>> {
+    let dim = config.time_channels();
+    Ok(match (config.class_embed_type, config.num_class_embeds) {
+        (Some(ClassEmbedType::Timestep), _) => {
+            Some(ClassEmbedding::Timestep(TimestepEmbedding::new(builder, "class_embedding", features, dim)?))
+        }
+        (Some(ClassEmbedType::Identity), _) => Some(ClassEmbedding::Identity { dim }),
+        (None, Some(classes)) => Some(ClassEmbedding::table(builder, classes, dim)?),
+        (None, None) => None,
+    })
+}
+
+fn down_blocks(builder: &mut Builder, style: &BlockStyle) -> Result<Vec<Down>> {
+    let channels = &style.config.block_out_channels;
+    let mut blocks = Vec::with_capacity(channels.len());
+    for (level, &kind) in style.config.down_block_types.iter().enumerate() {
+        let around = [channels[level.saturating_sub(1)], channels[level]];
+        let last = level + 1 == channels.len();
+        blocks.push(builder.part(format!("down_blocks.{level}"), |builder| {
+            Ok(if kind.carries_picture() {
+                Down::Skip(SkipDownBlock2D::new(builder, style, kind, around, last)?)
+            } else {
+                Down::Plain(DownBlock2D::new(builder, style, kind, around, last)?)
+            })
+        })?);
+    }
+    Ok(blocks)
+}
+
+fn up_blocks(builder: &mut Builder, style: &BlockStyle) -> Result<Vec<Up>> {
+    let channels: Vec<usize> = style.config.block_out_channels.iter().rev().copied().collect();
+    let mut blocks = Vec::with_capacity(channels.len());
+    for (level, &kind) in style.config.up_block_types.iter().enumerate() {
+        let last = level + 1 == channels.len();
+        let around = UpChannels {
+            previous: channels[level.saturating_sub(1)],
+            outputs: channels[level],
+            inputs: channels[(level + 1).min(channels.len() - 1)],
+        };
+        blocks.push(builder.part(format!("up_blocks.{level}"), |builder| {
+            Ok(if kind.carries_picture() {
+                Up::Skip(SkipUpBlock2D::new(builder, style, kind, around, last)?)
+            } else {
+                Up::Plain(UpBlock2D::new(builder, style, kind, around, last)?)
+            })
+        })?);
+    }
+    Ok(blocks)
+}

@@ -1,0 +1,5 @@
+//! Sampling: from noise to pictures.
+
+mod denoising;
+
+pub use denoising::Denoising;

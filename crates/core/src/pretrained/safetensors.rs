@@ -1,0 +1,146 @@
+//! The safetensors format: <https://github.com/huggingface/safetensors#format>.
+
+use super::Read;
+use super::element::{ByteOrder, ElementType};
+use super::weights::Tensor;
+use crate::{Error, Result};
+use ::safetensors::tensor::{Dtype, Metadata, TensorInfo, View, serialize};
+use std::borrow::Cow;
+
+/// The bytes that diffusers' `save_pretrained` writes: metadata `{"format": "pt"}`, tensors sorted by name, the header
+/// padded with spaces to a multiple of eight.
+pub fn write_safetensors<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a [usize], &'a [f32])>) -> Result<Vec<u8>> {
+    let views = tensors.into_iter().map(|(name, shape, data)| (name, FloatView { shape, data }));
+    let metadata = [("format".to_owned(), "pt".to_owned())].into_iter().collect();
+    serialize(views, Some(metadata)).map_err(|error| Error::Internal(format!("cannot write safetensors: {error}")))
+}
+
+struct FloatView<'a> {
+    shape: &'a [usize],
+    data: &'a [f32],
+}
+
+impl View for FloatView<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let bytes: Vec<[u8; 4]> = self.data.iter().map(|value| value.to_le_bytes()).collect();
+        Cow::Owned(bytes.into_flattened())
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.data)
+    }
+}
+
+/// Names and tensors of a file, or what is wrong with it.
+pub(super) fn read(bytes: &[u8]) -> Read<Vec<(String, Tensor)>> {
+    let (metadata, data) = split(bytes)?;
+    metadata.tensors().into_iter().map(|(name, info)| Ok((name.clone(), tensor(&name, info, data)?))).collect()
+}
+
+/// Header and data. `SafeTensors::deserialize` does the same but adds up the sizes of a hostile header unchecked.
+fn split(bytes: &[u8]) -> Read<(Metadata, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk().ok_or_else(not_weights)?;
+    let header_length = u64::from_le_bytes(*length);
+    // A safetensors header is a JSON object: this tells a file cut off inside its header from a foreign one.
+    if rest.first() != Some(&b'{') {
+        return Err(not_weights());
+    }
+    let header_end = usize::try_from(header_length).map_err(|_| not_weights())?;
+    let (header, data) = rest.split_at_checked(header_end).ok_or_else(|| {
+        format!("the file is cut off: {header_length} bytes of header expected, {} there", rest.len())
+    })?;
+    let metadata: Metadata =
+        serde_json::from_slice(header).map_err(|error| format!("the safetensors header is broken: {error}"))?;
+    let expected = metadata.data_len();
+    if data.len() < expected {
+        return Err(format!("the file is cut off: {expected} bytes of tensors expected, {} there", data.len()));
+    }
+    if data.len() > expected {
+        return Err(format!("{} bytes too many after the last tensor", data.len() - expected));
+    }
+    Ok((metadata, data))
+}
+
+fn not_weights() -> String {
+    "not a weights file: expected safetensors or a torch .bin".into()
+}
+
+fn tensor(name: &str, info: &TensorInfo, data: &[u8]) -> Read<Tensor> {
+    let element = match info.dtype {
+        Dtype::F32 => ElementType::F32,
+        Dtype::F16 => ElementType::F16,
+        Dtype::BF16 => ElementType::BF16,
+        Dtype::F64 => ElementType::F64,
+        Dtype::I64 => ElementType::I64,
+        other => return Err(format!("tensor `{name}` has the unsupported number format {other}")),
+    };
+    let (start, end) = info.data_offsets;
+    let bytes = data.get(start..end).ok_or_else(|| format!("tensor `{name}` lies outside the file"))?;
+    Ok(Tensor { shape: info.shape.clone(), data: element.decode(bytes, ByteOrder::Little) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(header: &str, data: &[u8]) -> Vec<u8> {
+        [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+    }
+
+    #[test]
+    fn half_precision_is_widened() {
+        let header = r#"{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[],"data_offsets":[4,6]}}"#;
+        let mut tensors = read(&file(header, &[0x00, 0x3C, 0x00, 0xBE, 0xC0, 0xBF])).unwrap();
+        tensors.sort_by(|left, right| left.0.cmp(&right.0));
+        assert_eq!(tensors[0], ("a".into(), Tensor { shape: vec![2], data: vec![1.0, -1.5] }));
+        assert_eq!(tensors[1], ("b".into(), Tensor { shape: vec![], data: vec![-1.5] }));
+    }
+
+    #[test]
+    fn broken_files_say_what_is_broken() {
+        let good = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+        for (bytes, expected) in [
+            (file(good, &[0; 3]), "cut off: 4 bytes of tensors expected, 3 there"),
+            (file(good, &[0; 5]), "1 bytes too many"),
+            (file(good, &[])[..40].to_vec(), "cut off: 54 bytes of header expected, 32 there"),
+            (file(r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, &[0; 4]), "header is broken"),
+            (file(r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, &[0]), "unsupported number format U8"),
+            (file("no JSON here", &[]), "not a weights file"),
+        ] {
+            let problem = read(&bytes).unwrap_err();
+            assert!(problem.contains(expected), "{problem}");
+        }
+    }
+
+    /// Sixteen tensors of 2^60 bytes, the last a little shorter: with the header, the sum passes 2^64.
+    #[test]
+    fn sizes_that_overflow_are_refused() {
+        let size = |index: u64| (1u64 << 60) - if index == 15 { 64 } else { 0 };
+        let tensors: Vec<String> = (0..16u64)
+            .map(|index| {
+                let (start, size) = (index << 60, size(index));
+                format!(
+                    r#""{index}":{{"dtype":"F32","shape":[{}],"data_offsets":[{start},{}]}}"#,
+                    size / 4,
+                    start + size
+                )
+            })
+            .collect();
+        let problem = read(&file(&format!("{{{}}}", tensors.join(",")), &[0; 64])).unwrap_err();
+        assert!(problem.contains("cut off"), "{problem}");
+    }
+
+    #[test]
+    fn a_shape_that_does_not_fit_its_values_is_refused() {
+        let message = write_safetensors([("a", &[3usize][..], &[0.0f32][..])]).unwrap_err().to_string();
+        assert!(message.contains("cannot write safetensors"), "{message}");
+    }
+}

@@ -1,0 +1,179 @@
+//! The tensors of a model folder, gathered from one file or several.
+
+use super::names::current_name;
+use super::{safetensors, torch_bin};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A tensor as it stands in a file: torch's axis order, row by row, as `f32` whatever the file's number format.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    pub shape: Vec<usize>,
+    pub data: Vec<f32>,
+}
+
+/// Tensors by name. Attention weights under the names of old diffusers versions get today's names.
+#[derive(Debug, Default)]
+pub struct Weights {
+    tensors: BTreeMap<String, Loaded>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    tensor: Tensor,
+    file: Arc<str>,
+}
+
+impl Weights {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the tensors of a safetensors or torch `.bin` file. The content decides which it is, the name stands in
+    /// messages. A file that is refused adds nothing.
+    pub fn add(&mut self, file_name: &str, bytes: &[u8]) -> Result<()> {
+        let file: Arc<str> = file_name.into();
+        let mut added = BTreeMap::new();
+        for (name, tensor) in read(file_name, bytes)? {
+            let (name, tensor) = current_name(name, tensor);
+            if let Some(earlier) = self.tensors.get(&name) {
+                return Err(Error::file(file_name, format!("tensor `{name}` was already in {}", earlier.file)));
+            }
+            if added.contains_key(&name) {
+                return Err(Error::file(file_name, format!("tensor `{name}` is there twice")));
+            }
+            added.insert(name, Loaded { tensor, file: file.clone() });
+        }
+        self.tensors.append(&mut added);
+        Ok(())
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name).map(|loaded| &loaded.tensor)
+    }
+
+    /// The values of a tensor that a model needs in exactly this shape; the tensor leaves the collection.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let Some(loaded) = self.tensors.remove(name) else {
+            return Err(Error::file(self.file_names(), format!("there is no tensor `{name}`")));
+        };
+        if loaded.tensor.shape != shape {
+            let argument = format!("{} in {}", name, loaded.file);
+            return Err(Error::shape(argument, format!("{shape:?}"), format!("{:?}", loaded.tensor.shape)));
+        }
+        Ok(loaded.tensor.data)
+    }
+
+    /// In alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// The file that a tensor came from.
+    pub fn file_of(&self, name: &str) -> Option<&str> {
+        self.tensors.get(name).map(|loaded| &*loaded.file)
+    }
+
+    /// All files, for messages.
+    pub(super) fn file_names(&self) -> String {
+        let mut files: Vec<&str> = self.tensors.values().map(|loaded| &*loaded.file).collect();
+        files.sort_unstable();
+        files.dedup();
+        if files.is_empty() { "weights".into() } else { files.join(", ") }
+    }
+}
+
+fn read(file_name: &str, bytes: &[u8]) -> Result<Vec<(String, Tensor)>> {
+    if let Some(problem) = foreign(bytes) {
+        return Err(Error::file(file_name, problem));
+    }
+    let tensors = if bytes.starts_with(b"PK\x03\x04") { torch_bin::read(bytes) } else { safetensors::read(bytes) };
+    tensors.map_err(|problem| Error::file(file_name, problem))
+}
+
+/// A pickle of the number 0x1950a86a20f9469cfc6c, with which `torch.save` began before version 1.6.
+const OLD_TORCH_MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19";
+
+/// What people have instead of a weights file, by its first bytes.
+fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    let start = bytes.get(..64).unwrap_or(bytes).to_ascii_lowercase();
+    if bytes.is_empty() {
+        Some("the file is empty")
+    } else if start.starts_with(b"version https://git-lfs") {
+        Some("this is a git-lfs pointer, not the weights; download the real file (`git lfs pull`)")
+    } else if start.starts_with(b"<!doctype") || start.starts_with(b"<html") {
+        Some("this is a web page, not the weights; download the file itself")
+    } else if bytes.starts_with(OLD_TORCH_MAGIC) {
+        Some("this is torch's format from before version 1.6; load and save it again with a newer torch")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pretrained::safetensors::write_safetensors;
+
+    fn file(names: &[&str]) -> Vec<u8> {
+        write_safetensors(names.iter().map(|name| (*name, &[2usize, 1][..], &[1.0f32, -2.0][..]))).unwrap()
+    }
+
+    #[test]
+    fn files_are_merged_and_a_tensor_in_two_of_them_is_refused() {
+        let mut weights = Weights::new();
+        weights.add("one.safetensors", &file(&["b", "a"])).unwrap();
+        weights.add("two.safetensors", &file(&["c"])).unwrap();
+        assert_eq!(
+            weights.add("three.safetensors", &file(&["a", "d"])).unwrap_err().to_string(),
+            "[InvalidFile] three.safetensors: tensor `a` was already in one.safetensors"
+        );
+        assert_eq!(weights.names().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(weights.file_of("c"), Some("two.safetensors"));
+        assert_eq!(weights.get("c"), Some(&Tensor { shape: vec![2, 1], data: vec![1.0, -2.0] }));
+    }
+
+    #[test]
+    fn taking_checks_name_and_shape() {
+        let mut weights = Weights::new();
+        weights.add("one.safetensors", &file(&["a", "b"])).unwrap();
+        assert_eq!(weights.take("a", &[2, 1]).unwrap(), [1.0, -2.0]);
+        assert_eq!(
+            weights.take("a", &[2, 1]).unwrap_err().to_string(),
+            "[InvalidFile] one.safetensors: there is no tensor `a`"
+        );
+        assert_eq!(
+            weights.take("b", &[2]).unwrap_err().to_string(),
+            "[ShapeMismatch] b in one.safetensors: expected [2], got [2, 1]"
+        );
+    }
+
+    /// The first bytes of a safetensors file are its header's length: `80 02` (a pickle) is 640, `3C` (`<`) is 60.
+    #[test]
+    fn a_header_of_any_length_is_no_foreign_file() {
+        for length in 56..1100usize {
+            let header = format!("{:length$}", r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#);
+            let bytes = [&(length as u64).to_le_bytes(), header.as_bytes(), &1.5f32.to_le_bytes()].concat();
+            let mut weights = Weights::new();
+            weights.add("model.safetensors", &bytes).unwrap();
+            assert_eq!(weights.take("a", &[1]).unwrap(), [1.5]);
+        }
+    }
+
+    #[test]
+    fn foreign_files_are_called_what_they_are() {
+        for (bytes, expected) in [
+            (&b""[..], "is empty"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git-lfs pointer"),
+            (b"<!DOCTYPE html><html><body>404</body></html>", "web page"),
+            (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "before version 1.6"),
+            (b"{\"error\":\"Repository not found\"}", "not a weights file"),
+            (b"short", "not a weights file"),
+            (b"PK\x03\x04 and then nothing", "zip"),
+        ] {
+            let message = Weights::new().add("model.bin", bytes).unwrap_err().to_string();
+            assert!(message.starts_with("[InvalidFile] model.bin: ") && message.contains(expected), "{message}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! DDPM: ancestral sampling (Ho et al. 2020, "Denoising Diffusion Probabilistic Models").
+
+use super::Scheduler;
+use super::betas::NoiseSchedule;
+use super::clipping::{SampleClipping, Thresholding, clip_original};
+use super::elementwise::{add_scaled, weighted_sum};
+use super::options::{SetTimesteps, Steps, StepInput, StepOptions, StepOutput};
+use super::prediction::PredictionType;
+use super::process::DiscreteProcess;
+use super::record::{ConfigRecord, Registered};
+use super::registry::SchedulerClass;
+use super::spacing::{Spacing, custom_timesteps};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The variance of p(x_{t-1} | x_t).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum VarianceType {
+    /// β̃_t, the variance of q(x_{t-1} | x_t, x_0): the lower bound.
+    FixedSmall,
+    /// The same by way of its logarithm.
+    FixedSmallLog,
+    /// β_t: the upper bound.
+    FixedLarge,
+    /// The same by way of its logarithm.
+    FixedLargeLog,
+    /// The model's second half of channels is the variance.
+    Learned,
+    /// The model's second half of channels lies between the bounds' logarithms (Nichol and Dhariwal 2021, equation 15).
+    LearnedRange,
+}
+
+/// The options of [`DdpmScheduler`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, rename = "DDPMSchedulerConfig"))]
+#[serde(rename_all = "camelCase")]
+pub struct DdpmSchedulerConfig {
+    #[serde(flatten)]
+    pub noise_schedule: NoiseSchedule,
+    /// How much noise a step adds. Default "fixed_small".
+    pub variance_type: VarianceType,
+    #[serde(flatten)]
+    pub clipping: SampleClipping,
+    /// What the model predicts. Default "epsilon".
+    pub prediction_type: PredictionType,
+    #[serde(flatten)]
+    pub thresholding: Thresholding,
+    #[serde(flatten)]
+    pub spacing: Spacing,
+    /// Shift the schedule so that the last step is pure noise. Default false.
+    pub rescale_betas_zero_snr: bool,
+}
+
+impl Default for DdpmSchedulerConfig {
+    fn default() -> Self {
+        Self {
+            noise_schedule: NoiseSchedule::default(),
+            variance_type: VarianceType::FixedSmall,
+            clipping: SampleClipping::default(),
+            prediction_type: PredictionType::Epsilon,
+            thresholding: Thresholding::default(),
+            spacing: Spacing::LEADING,
+            rescale_betas_zero_snr: false,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct DdpmScheduler {
+    config: Registered<DdpmSchedulerConfig>,
+    process: DiscreteProcess,
+    timesteps: Vec<f64>,
+    /// Before `setTimesteps` every training step is a step, so one can start anywhere.
+    prepared: bool,
+}
+
+impl SchedulerClass for DdpmScheduler {
+    const NAME: &'static str = "DDPMScheduler";
+    type Config = DdpmSchedulerConfig;
+
+    fn new(config: Registered<DdpmSchedulerConfig>) -> Result<Self> {
+        config.prediction_type.check(PredictionType::OF_NOISE_SCHEDULES)?;
+        config.clipping.check()?;
+        config.thresholding.check()?;
+        let process = DiscreteProcess::new(&config.noise_schedule, config.rescale_betas_zero_snr)?;
+        let timesteps = process.all_timesteps();
+        Ok(Self { config, process, timesteps, prepared: false })
+    }
+}
+
+impl DdpmScheduler {
+    /// The step after `timestep`; none after the last.
+    fn previous_timestep(&self, timestep: f64) -> Result<Option<f64>> {
+        if !self.prepared {
+            return Ok((timestep > 0.0).then_some(timestep - 1.0));
+        }
+        match self.timesteps.iter().position(|t| *t == timestep) {
+            Some(index) => Ok(self.timesteps.get(index + 1).copied()),
+            None => Err(Error::argument("timestep", "one of the scheduler's timesteps", timestep)),
+        }
+    }
+
+    fn posterior(&self, timestep: f64) -> Result<Posterior> {
+        let alpha_prod = self.process.alpha_cumprod(timestep)?;
+        let previous = self.previous_timestep(timestep)?;
+        let alpha_prod_prev = previous.map_or(Ok(1.0), |t| self.process.alpha_cumprod(t))?;
+        Ok(Posterior { alpha_prod, alpha_prod_prev })
+    }
+
+    fn is_variance_learned(&self) -> bool {
+        matches!(self.config.variance_type, VarianceType::Learned | VarianceType::LearnedRange)
+    }
+
+    /// x + σ·z; `predicted` is what the model says of the variance, empty where it is fixed.
+    fn add_noise_of_step(&self, sample: &mut [f32], noise: &[f32], predicted: &[f32], posterior: &Posterior) {
+        let (small, large) = (posterior.variance(), posterior.beta());
+        match self.config.variance_type {
+            VarianceType::FixedSmall | VarianceType::FixedSmallLog => add_scaled(sample, small.sqrt(), noise),
+            VarianceType::FixedLarge | VarianceType::FixedLargeLog => add_scaled(sample, large.sqrt(), noise),
+            VarianceType::Learned => add_learned_noise(sample, noise, predicted, f32::sqrt),
+            VarianceType::LearnedRange => {
+                let (min_log, max_log) = (small.ln(), large.ln());
+                add_learned_noise(sample, noise, predicted, |predicted| {
+                    let fraction = (predicted + 1.0) / 2.0;
+                    (0.5 * (fraction * max_log + (1.0 - fraction) * min_log)).exp()
+                });
+            }
+        }
+    }
+}
+
+impl Scheduler for DdpmScheduler {
+    super::common_methods!();
+
+    fn options(&self) -> &'static [&'static str] {
+        &["numInferenceSteps", "timesteps"]
+    }
+
+    fn timesteps(&self) -> &[f64] {
+        &self.timesteps
+    }
+
+    fn table(&self, name: &str) -> Vec<f32> {
+        self.process.table(name)
+    }
+
+    fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
+        let train = self.num_train_timesteps();
+        self.timesteps = match options.steps(train)? {
+            Steps::Timesteps(timesteps) => custom_timesteps(timesteps, train)?,
+            _ => self.config.spacing.integer_timesteps(train, options)?,
+        };
+        self.prepared = true;
+        Ok(())
+    }
+
+    fn outputs_per_value(&self) -> usize {
+        if self.is_variance_learned() { 2 } else { 1 }
+    }
+
+    fn noise_draws(&self, timestep: f64, _options: &StepOptions) -> Result<usize> {
+        Ok(usize::from(timestep > 0.0))
+    }
+
+    /// Equation 7: the mean of q(x_{t-1} | x_t, x_0) at the estimate of x_0, and noise unless t = 0.
+    fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
+        let posterior = self.posterior(input.timestep)?;
+        let (output, predicted_variance) = input.split_output(self.outputs_per_value());
+        let coefficients = self.process.coefficients(input.timestep)?;
+        let mut original = self.config.prediction_type.original_sample(&output, input.sample, coefficients);
+        clip_original(&mut original, input.batch(), &self.config.thresholding, &self.config.clipping);
+
+        let (original_weight, sample_weight) = posterior.mean_weights();
+        let mut prev_sample = weighted_sum([(original_weight, &original), (sample_weight, input.sample)]);
+        if input.timestep > 0.0 {
+            self.add_noise_of_step(&mut prev_sample, input.noise, &predicted_variance, &posterior);
+        }
+        Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })
+    }
+
+    fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
+        self.process.coefficients(timestep)
+    }
+
+    fn velocity_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
+        self.process.coefficients(timestep)
+    }
+}
+
+/// q(x_{t-1} | x_t, x_0) between two steps of the run (equations 6 and 7).
+struct Posterior {
+    alpha_prod: f32,
+    alpha_prod_prev: f32,
+}
+
+impl Posterior {
+    fn alpha(&self) -> f32 {
+        self.alpha_prod / self.alpha_prod_prev
+    }
+
+    fn beta(&self) -> f32 {
+        1.0 - self.alpha()
+    }
+
+    /// β̃_t, kept above zero for its logarithm.
+    fn variance(&self) -> f32 {
+        ((1.0 - self.alpha_prod_prev) / (1.0 - self.alpha_prod) * self.beta()).max(1e-20)
+    }
+
+    /// The weights of x_0 and x_t in the mean.
+    fn mean_weights(&self) -> (f32, f32) {
+        let beta_prod = 1.0 - self.alpha_prod;
+        let original = self.alpha_prod_prev.sqrt() * self.beta() / beta_prod;
+        let sample = self.alpha().sqrt() * (1.0 - self.alpha_prod_prev) / beta_prod;
+        (original, sample)
+    }
+}
+
+fn add_learned_noise(sample: &mut [f32], noise: &[f32], predicted: &[f32], deviation: impl Fn(f32) -> f32) {
+    for ((x, z), predicted) in sample.iter_mut().zip(noise).zip(predicted) {
+        *x += deviation(*predicted) * z;
+    }
+}

@@ -1,0 +1,228 @@
+//! DPM-Solver and DPM-Solver++ as multistep methods (Lu et al. 2022, arXiv 2211.01095, algorithm 2): "DPM++ 2M" and,
+//! with noise, "DPM++ 2M SDE".
+
+use super::Scheduler;
+use super::betas::NoiseSchedule;
+use super::clipping::Thresholding;
+use super::ddpm::VarianceType;
+use super::dpm_solver::{
+    AlgorithmType, History, MultistepUpdate, NoiseLevel, OrderRule, OutputConversion, SolverType, check_final_sigma,
+    check_order,
+};
+use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps, not_prepared};
+use super::prediction::PredictionType;
+use super::process::DiscreteProcess;
+use super::record::{ConfigRecord, Registered, invalid_option};
+use super::registry::SchedulerClass;
+use super::sigma_run::SigmaRun;
+use super::sigmas::{FinalSigmasType, SigmaSpacing, TrainingSigmas};
+use super::solver_steps::{FlowSigmas, SolverCurve, solver_steps, solver_timesteps};
+use super::spacing::{Spacing, custom_timesteps};
+use super::{BetaSchedule, SigmaCurve};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The options of [`DpmSolverMultistepScheduler`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, rename = "DPMSolverMultistepSchedulerConfig"))]
+#[serde(rename_all = "camelCase")]
+pub struct DpmSolverMultistepSchedulerConfig {
+    #[serde(flatten)]
+    pub noise_schedule: NoiseSchedule,
+    /// How many outputs a step uses: 1 to 3. Default 2.
+    pub solver_order: usize,
+    /// What the model predicts. Default "epsilon".
+    pub prediction_type: PredictionType,
+    #[serde(flatten)]
+    pub thresholding: Thresholding,
+    /// Which equation is solved. Default "dpmsolver++".
+    pub algorithm_type: AlgorithmType,
+    /// How a step of order 2 uses the slope. Default "midpoint".
+    pub solver_type: SolverType,
+    /// Lower the order in the last steps of runs under 15 steps. Default true.
+    pub lower_order_final: bool,
+    /// Take the last step at order 1 in any run. Default false.
+    pub euler_at_final: bool,
+    #[serde(flatten)]
+    pub sigma_spacing: SigmaSpacing,
+    /// Even steps of ln σ between the ends of training. Default false.
+    pub use_lu_lambdas: bool,
+    #[serde(flatten)]
+    pub flow: FlowSigmas,
+    /// Where the last step ends. Default "zero".
+    pub final_sigmas_type: FinalSigmasType,
+    /// Leaves out the timesteps whose λ is lower; null for none (−Infinity in files). Default null.
+    pub lambda_min_clipped: Option<f64>,
+    /// "learned" or "learned_range" where the model gives a variance as well, which is not used. Default null.
+    pub variance_type: Option<VarianceType>,
+    #[serde(flatten)]
+    pub spacing: Spacing,
+    /// Shift the schedule so that the last step is pure noise. Default false.
+    pub rescale_betas_zero_snr: bool,
+}
+
+impl Default for DpmSolverMultistepSchedulerConfig {
+    fn default() -> Self {
+        Self {
+            noise_schedule: NoiseSchedule::default(),
+            solver_order: 2,
+            prediction_type: PredictionType::Epsilon,
+            thresholding: Thresholding::default(),
+            algorithm_type: AlgorithmType::DpmsolverPlusPlus,
+            solver_type: SolverType::Midpoint,
+            lower_order_final: true,
+            euler_at_final: false,
+            sigma_spacing: SigmaSpacing::default(),
+            use_lu_lambdas: false,
+            flow: FlowSigmas::default(),
+            final_sigmas_type: FinalSigmasType::Zero,
+            lambda_min_clipped: None,
+            variance_type: None,
+            spacing: Spacing::LINSPACE,
+            rescale_betas_zero_snr: false,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct DpmSolverMultistepScheduler {
+    config: Registered<DpmSolverMultistepSchedulerConfig>,
+    process: DiscreteProcess,
+    training: TrainingSigmas,
+    run: SigmaRun,
+    history: History,
+}
+
+impl SchedulerClass for DpmSolverMultistepScheduler {
+    const NAME: &'static str = "DPMSolverMultistepScheduler";
+    type Config = DpmSolverMultistepSchedulerConfig;
+
+    fn new(config: Registered<DpmSolverMultistepSchedulerConfig>) -> Result<Self> {
+        config.thresholding.check()?;
+        config.flow.check()?;
+        config.sigma_spacing.curve()?;
+        config.prediction_type.check_with_flow(config.flow.use_flow_sigmas)?;
+        check_order(config.solver_order)?;
+        check_final_sigma(config.algorithm_type, config.final_sigmas_type)?;
+        if config.solver_order == 3 && config.algorithm_type == AlgorithmType::SdeDpmsolver {
+            return Err(invalid_option("solverOrder", "1 or 2 with algorithmType \"sde-dpmsolver\"", 3));
+        }
+        let process = DiscreteProcess::with_finite_sigmas(&config.noise_schedule, config.rescale_betas_zero_snr)?;
+        let training = TrainingSigmas::new(&process);
+        let run = SigmaRun::of_training(&process, training.descending());
+        Ok(Self { config, process, training, run, history: History::default() })
+    }
+}
+
+impl DpmSolverMultistepScheduler {
+    fn level(&self, index: usize) -> NoiseLevel {
+        self.config.flow.level(self.run.sigma(index))
+    }
+
+    /// Curves exclude each other in diffusers' order of preference.
+    fn curve(&self, mu: Option<f64>) -> Result<SolverCurve> {
+        let shift = self.config.flow.shift(mu)?;
+        Ok(match self.config.sigma_spacing.curve()? {
+            Some(SigmaCurve::Karras) => SolverCurve::Curve(SigmaCurve::Karras),
+            _ if self.config.use_lu_lambdas => SolverCurve::Lu,
+            Some(curve) => SolverCurve::Curve(curve),
+            None if self.config.flow.use_flow_sigmas => SolverCurve::Flow(shift),
+            None => SolverCurve::Spaced,
+        })
+    }
+
+    fn timesteps_before_curve(&self, options: &SetTimesteps, curve: SolverCurve) -> Result<Vec<f64>> {
+        let train = self.num_train_timesteps();
+        match options.steps(train)? {
+            Steps::Timesteps(timesteps) if matches!(curve, SolverCurve::Spaced | SolverCurve::Flow(_)) => {
+                custom_timesteps(timesteps, train)
+            }
+            Steps::Timesteps(timesteps) => {
+                let expected = "none where an option useKarrasSigmas, useLuLambdas … says the steps";
+                Err(Error::argument("timesteps", expected, format!("{timesteps:?}")))
+            }
+            _ => {
+                let end = train - clipped_timesteps(&self.process, self.config.lambda_min_clipped);
+                solver_timesteps(&self.config.spacing, train, end.max(1), options.step_count(train)?)
+            }
+        }
+    }
+
+    /// diffusers rounds the timesteps of these curves unless the schedule is the cosine, and cuts those of the others.
+    fn whole_timesteps(&self, curve: SolverCurve, timesteps: Vec<f64>) -> Vec<f64> {
+        let rounds = matches!(curve, SolverCurve::Curve(SigmaCurve::Karras) | SolverCurve::Lu)
+            && self.config.noise_schedule.beta_schedule != BetaSchedule::SquaredcosCapV2;
+        timesteps.into_iter().map(|t| if rounds { t.round_ties_even() } else { t.trunc() }).collect()
+    }
+
+    fn order(&self, index: usize) -> usize {
+        let rule = OrderRule {
+            solver_order: self.config.solver_order,
+            lower_order_final: self.config.lower_order_final,
+            euler_at_final: self.config.euler_at_final || self.config.final_sigmas_type == FinalSigmasType::Zero,
+        };
+        rule.order(index, self.run.timesteps().len()).min(self.history.len())
+    }
+}
+
+impl Scheduler for DpmSolverMultistepScheduler {
+    super::common_methods!();
+    super::solver_methods!();
+
+    fn options(&self) -> &'static [&'static str] {
+        &["numInferenceSteps", "timesteps", "mu"]
+    }
+
+    fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
+        let curve = self.curve(options.mu)?;
+        let timesteps = self.timesteps_before_curve(options, curve)?;
+        let (timesteps, sigmas) = solver_steps(&self.training, curve, timesteps);
+        let last = self.training.last(self.config.final_sigmas_type);
+        self.run = SigmaRun::new(self.whole_timesteps(curve, timesteps), sigmas.into_iter().chain([last]));
+        self.history.clear();
+        Ok(())
+    }
+
+    fn outputs_per_value(&self) -> usize {
+        match self.config.variance_type {
+            Some(VarianceType::Learned | VarianceType::LearnedRange) => 2,
+            _ => 1,
+        }
+    }
+
+    fn noise_draws(&self, _timestep: f64, _options: &StepOptions) -> Result<usize> {
+        Ok(usize::from(self.config.algorithm_type.is_stochastic()))
+    }
+
+    fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
+        if !self.run.is_prepared() {
+            return Err(not_prepared());
+        }
+        let index = self.run.enter(input.timestep)?;
+        let (output, _) = input.split_output(self.outputs_per_value());
+        let conversion = OutputConversion {
+            prediction: self.config.prediction_type,
+            thresholding: &self.config.thresholding,
+            to_original: self.config.algorithm_type.predicts_original(),
+        };
+        let (output, pred_original_sample) = conversion.apply(&output, &input, self.level(index));
+        self.history.push(output, self.config.solver_order);
+        let step = MultistepUpdate {
+            algorithm: self.config.algorithm_type,
+            solver: self.config.solver_type,
+            order: self.order(index),
+            history: &self.history,
+        };
+        let prev_sample =
+            step.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
+        self.run.leave();
+        Ok(StepOutput { prev_sample, pred_original_sample })
+    }
+}
+
+/// How many of the noisiest timesteps have a λ below the limit.
+pub(super) fn clipped_timesteps(process: &DiscreteProcess, limit: Option<f64>) -> usize {
+    let Some(limit) = limit else { return 0 };
+    let lambda = |alpha: &f32| alpha.sqrt().ln() - (1.0 - alpha).sqrt().ln();
+    process.alphas_cumprod().iter().rev().take_while(|alpha| f64::from(lambda(alpha)) < limit).count()
+}

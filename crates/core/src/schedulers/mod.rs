@@ -1,0 +1,251 @@
+//! Schedulers: how noise is added in training, and how a model's predictions become a picture step by step.
+//!
+//! All of it is host arithmetic on slices. A scheduler never draws random numbers: it says how many noise tensors a step
+//! takes and is handed them, so a run is a function of its inputs. The names are those of diffusers, and so is the
+//! arithmetic: float32 with the operations in the same order wherever that can be seen in the result.
+
+/// The methods of [`Scheduler`] that read the same fields in every scheduler with a noise schedule.
+macro_rules! common_methods {
+    () => {
+        fn record(&self) -> &ConfigRecord {
+            self.config.record()
+        }
+
+        fn num_train_timesteps(&self) -> usize {
+            self.config.noise_schedule.num_train_timesteps
+        }
+
+        fn prediction_type(&self) -> PredictionType {
+            self.config.prediction_type
+        }
+    };
+}
+use common_methods;
+
+/// The methods of [`Scheduler`] that are the same wherever x_t = x_0 + σ·z.
+macro_rules! sigma_methods {
+    () => {
+        fn timesteps(&self) -> &[f64] {
+            self.run.timesteps()
+        }
+
+        fn init_noise_sigma(&self) -> f32 {
+            self.run.init_noise_sigma(self.config.spacing.timestep_spacing)
+        }
+
+        fn table(&self, name: &str) -> Vec<f32> {
+            if name == "sigmas" { self.run.sigmas().to_vec() } else { self.process.table(name) }
+        }
+
+        fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
+            Ok((1.0, self.run.sigma(self.run.index_of(timestep)?)))
+        }
+    };
+}
+use sigma_methods;
+
+/// The methods of [`Scheduler`] that the multistep solvers share: `level` gives x_t = α·x_0 + σ·z.
+macro_rules! solver_methods {
+    () => {
+        fn timesteps(&self) -> &[f64] {
+            self.run.timesteps()
+        }
+
+        fn table(&self, name: &str) -> Vec<f32> {
+            if name == "sigmas" { self.run.sigmas().to_vec() } else { self.process.table(name) }
+        }
+
+        fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
+            Ok(self.level(self.run.index_of(timestep)?).coefficients())
+        }
+    };
+}
+use solver_methods;
+
+mod beta_distribution;
+mod betas;
+mod clipping;
+mod ddim;
+mod ddpm;
+mod deis_multistep;
+mod dpm_solver;
+mod dpm_solver_multistep;
+mod dpm_solver_singlestep;
+mod elementwise;
+mod euler_ancestral_discrete;
+mod euler_discrete;
+mod heun_discrete;
+mod k_dpm_2_ancestral_discrete;
+mod k_dpm_2_discrete;
+mod linear_system;
+mod lms_discrete;
+mod options;
+mod pndm;
+mod prediction;
+mod process;
+mod record;
+mod registry;
+mod sigma_run;
+mod sigmas;
+mod solver_steps;
+mod spacing;
+mod unipc_multistep;
+
+pub use betas::{BetaSchedule, NoiseSchedule};
+pub use clipping::{SampleClipping, Thresholding};
+pub use ddim::{DdimScheduler, DdimSchedulerConfig};
+pub use ddpm::{DdpmScheduler, DdpmSchedulerConfig, VarianceType};
+pub use deis_multistep::{
+    DeisAlgorithmType, DeisMultistepScheduler, DeisMultistepSchedulerConfig, DeisSolverType,
+};
+pub use dpm_solver::{AlgorithmType, SolverType};
+pub use dpm_solver_multistep::{DpmSolverMultistepScheduler, DpmSolverMultistepSchedulerConfig};
+pub use dpm_solver_singlestep::{DpmSolverSinglestepScheduler, DpmSolverSinglestepSchedulerConfig};
+pub use euler_ancestral_discrete::{EulerAncestralDiscreteScheduler, EulerAncestralDiscreteSchedulerConfig};
+pub use euler_discrete::{EulerDiscreteScheduler, EulerDiscreteSchedulerConfig, InterpolationType, TimestepType};
+pub use heun_discrete::{HeunDiscreteScheduler, HeunDiscreteSchedulerConfig};
+pub use k_dpm_2_ancestral_discrete::Kdpm2AncestralDiscreteScheduler;
+pub use k_dpm_2_discrete::{Kdpm2DiscreteScheduler, Kdpm2DiscreteSchedulerConfig};
+pub use lms_discrete::{LmsDiscreteScheduler, LmsDiscreteSchedulerConfig};
+pub use options::{SetTimesteps, StepInput, StepOptions, StepOutput};
+pub use pndm::{PndmScheduler, PndmSchedulerConfig};
+pub use prediction::PredictionType;
+pub use record::ConfigRecord;
+pub use registry::{class_names, convert, create, create_lenient};
+pub use sigmas::{FinalSigmasType, SigmaSpacing};
+pub use solver_steps::{FlowSigmas, TimeShiftType};
+pub use spacing::{Spacing, TimestepSpacing};
+pub use unipc_multistep::{UniPcMultistepScheduler, UniPcMultistepSchedulerConfig, UniPcSolverType};
+
+use crate::{Error, Result};
+use elementwise::{check_finite, weighted_sum};
+use sigmas::SigmaCurve;
+use options::{batch_of, check_options};
+
+/// What every sampler is to its callers.
+///
+/// A sampling loop calls [`set_timesteps`](Scheduler::set_timesteps), starts from noise times
+/// [`init_noise_sigma`](Scheduler::init_noise_sigma), and for each of [`timesteps`](Scheduler::timesteps) gives
+/// [`scale_model_input`](Scheduler::scale_model_input) of the sample to the model and the model's output to
+/// [`step`](Scheduler::step). Implementations fill in `place_timesteps` and `advance`; the checks stand here, once.
+pub trait Scheduler: BoxClone + Send {
+    /// The options with what converting to another class must know about them.
+    fn record(&self) -> &ConfigRecord;
+
+    /// The fields of [`SetTimesteps`] and [`StepOptions`] that this scheduler understands, as the user writes them.
+    fn options(&self) -> &'static [&'static str] {
+        &["numInferenceSteps"]
+    }
+
+    fn num_train_timesteps(&self) -> usize;
+
+    fn prediction_type(&self) -> PredictionType;
+
+    /// The steps of the run, first to last.
+    fn timesteps(&self) -> &[f64];
+
+    /// The standard deviation that the initial noise must have.
+    fn init_noise_sigma(&self) -> f32 {
+        1.0
+    }
+
+    /// "betas", "alphasCumprod" or "sigmas"; empty where the scheduler has no such table.
+    fn table(&self, name: &str) -> Vec<f32>;
+
+    /// Lays out the timesteps. `options` holds only fields that [`options`](Scheduler::options) names.
+    fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()>;
+
+    /// What the model is to see at this timestep.
+    fn scale_model_input(&mut self, sample: &[f32], _timestep: f64) -> Result<Vec<f32>> {
+        Ok(sample.to_vec())
+    }
+
+    /// How many values the model gives for each value of the sample: two where it also predicts a variance.
+    fn outputs_per_value(&self) -> usize {
+        1
+    }
+
+    /// How many noise tensors of the sample's shape the step at this timestep takes.
+    fn noise_draws(&self, _timestep: f64, _options: &StepOptions) -> Result<usize> {
+        Ok(0)
+    }
+
+    /// One step. The lengths agree, the numbers are finite and the options belong to this scheduler.
+    fn advance(&mut self, input: StepInput) -> Result<StepOutput>;
+
+    /// (a, s) of the forward process x_t = a·x_0 + s·z.
+    fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)>;
+
+    /// (a, s) of the velocity v = a·z − s·x_0 (Salimans and Ho 2022, section 2.4).
+    fn velocity_coefficients(&self, _timestep: f64) -> Result<(f32, f32)> {
+        Err(Error::Unsupported(format!("getVelocity: {} has no velocity", self.class_name())))
+    }
+
+    /// The name that diffusers gives this scheduler.
+    fn class_name(&self) -> &'static str {
+        self.record().class_name
+    }
+
+    /// All options with their values: JSON with camelCase keys.
+    fn config_json(&self) -> String {
+        crate::json::to_json(&self.record().values)
+    }
+
+    /// Prepares a run; replaces what an earlier run left behind.
+    fn set_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
+        check_options(options, self.options(), self.class_name())?;
+        self.place_timesteps(options)
+    }
+
+    /// x_t → x_{t-1}.
+    fn step(&mut self, input: StepInput) -> Result<StepOutput> {
+        check_options(input.options, self.options(), self.class_name())?;
+        let draws = self.noise_draws(input.timestep, input.options)?;
+        input.check(self.outputs_per_value(), draws)?;
+        self.advance(input)
+    }
+
+    /// The forward process: one timestep for the whole batch, or one for each sample.
+    fn add_noise(&self, original: &[f32], noise: &[f32], timesteps: &[f64]) -> Result<Vec<f32>> {
+        let coefficients = timesteps.iter().map(|t| self.forward_coefficients(*t)).collect::<Result<Vec<_>>>()?;
+        mix_by_sample(("original", original), noise, &coefficients)
+    }
+
+    /// The target of `v_prediction`: one timestep for the whole batch, or one for each sample.
+    fn get_velocity(&self, sample: &[f32], noise: &[f32], timesteps: &[f64]) -> Result<Vec<f32>> {
+        let coefficients = timesteps
+            .iter()
+            .map(|t| self.velocity_coefficients(*t).map(|(signal, deviation)| (-deviation, signal)))
+            .collect::<Result<Vec<_>>>()?;
+        mix_by_sample(("sample", sample), noise, &coefficients)
+    }
+}
+
+/// a·x + s·z with (a, s) of the timestep that a sample of the batch has.
+fn mix_by_sample((name, values): (&str, &[f32]), noise: &[f32], coefficients: &[(f32, f32)]) -> Result<Vec<f32>> {
+    if noise.len() != values.len() {
+        return Err(Error::shape("noise", format!("{} values as in {name}", values.len()), noise.len()));
+    }
+    check_finite(name, values)?;
+    check_finite("noise", noise)?;
+    let size = batch_of(name, values.len(), coefficients.len())?;
+    let samples = values.chunks(size).zip(noise.chunks(size)).zip(coefficients);
+    Ok(samples.flat_map(|((x, z), (signal, deviation))| weighted_sum([(*signal, x), (*deviation, z)])).collect())
+}
+
+/// Copying a scheduler whose class is not known. Every scheduler that can be cloned has it.
+pub trait BoxClone {
+    fn box_clone(&self) -> Box<dyn Scheduler>;
+}
+
+impl<S: Scheduler + Clone + 'static> BoxClone for S {
+    fn box_clone(&self) -> Box<dyn Scheduler> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Scheduler> {
+    fn clone(&self) -> Self {
+        self.as_ref().box_clone()
+    }
+}

@@ -1,0 +1,151 @@
+//! A run of a sampler that counts in noise levels: σ before and after each step, and where the run stands.
+
+use super::elementwise::zip_with;
+use super::process::DiscreteProcess;
+use super::spacing::TimestepSpacing;
+use crate::{Error, Result};
+
+/// x_t = x_0 + σ·z: the σ of each step.
+#[derive(Debug, Clone)]
+pub struct SigmaRun {
+    timesteps: Vec<f64>,
+    /// One more than timesteps: the last is where the run ends.
+    sigmas: Vec<f32>,
+    position: Option<usize>,
+    /// `setTimesteps` has been called.
+    is_prepared: bool,
+}
+
+impl SigmaRun {
+    /// diffusers keeps timesteps and σ in float32.
+    pub fn new(timesteps: Vec<f64>, sigmas: impl IntoIterator<Item = f64>) -> Self {
+        let timesteps = timesteps.into_iter().map(|t| f64::from(t as f32)).collect();
+        Self { timesteps, sigmas: sigmas.into_iter().map(|sigma| sigma as f32).collect(), position: None, is_prepared: true }
+    }
+
+    /// All training timesteps: what there is before `setTimesteps`.
+    pub fn of_training(process: &DiscreteProcess, descending_sigmas: Vec<f32>) -> Self {
+        let mut sigmas = descending_sigmas;
+        sigmas.push(0.0);
+        Self { timesteps: process.all_timesteps(), sigmas, position: None, is_prepared: false }
+    }
+
+    /// Every step but the first twice: a prediction and its correction.
+    pub fn doubled(self) -> Self {
+        let (Some((first_timestep, timesteps)), [first, inner @ .., last]) =
+            (self.timesteps.split_first(), self.sigmas.as_slice())
+        else {
+            return self;
+        };
+        let timesteps = timesteps.iter().flat_map(|t| [*t, *t]);
+        let sigmas = inner.iter().flat_map(|sigma| [*sigma, *sigma]);
+        Self {
+            timesteps: std::iter::once(*first_timestep).chain(timesteps).collect(),
+            sigmas: std::iter::once(*first).chain(sigmas).chain([*last]).collect(),
+            ..self
+        }
+    }
+
+    /// Every step in two halves: between two timesteps stands that of the middle.
+    pub fn interleaved(self, between: &[f64]) -> Self {
+        let halves = between.iter().zip(self.timesteps.iter().skip(1)).flat_map(|(middle, t)| [*middle, *t]);
+        Self {
+            timesteps: self.timesteps.iter().take(1).copied().chain(halves).collect(),
+            sigmas: doubled_after_first(&self.sigmas),
+            ..self
+        }
+    }
+
+    pub fn with_rounded_timesteps(mut self) -> Self {
+        self.timesteps.iter_mut().for_each(|t| *t = t.round_ties_even());
+        self
+    }
+
+    pub fn is_prepared(&self) -> bool {
+        self.is_prepared
+    }
+
+    pub fn timesteps(&self) -> &[f64] {
+        &self.timesteps
+    }
+
+    pub fn sigmas(&self) -> &[f32] {
+        &self.sigmas
+    }
+
+    /// σ number `index`; past the end it is where the run ends.
+    pub fn sigma(&self, index: usize) -> f32 {
+        self.sigmas.get(index).or(self.sigmas.last()).copied().unwrap_or_default()
+    }
+
+    /// Where a timestep stands. One that stands there twice means the second: starting there skips no σ.
+    pub fn index_of(&self, timestep: f64) -> Result<usize> {
+        let mut matches = self.timesteps.iter().enumerate().filter(|(_, t)| **t == timestep).map(|(index, _)| index);
+        match (matches.next(), matches.next()) {
+            (_, Some(second)) => Ok(second),
+            (Some(first), None) => Ok(first),
+            (None, None) => Err(Error::argument("timestep", "one of the scheduler's timesteps", timestep)),
+        }
+    }
+
+    /// The index of the step to take at `timestep`. A run may start anywhere and then goes on in order.
+    pub fn current(&self, timestep: f64) -> Result<usize> {
+        let Some(position) = self.position else { return self.index_of(timestep) };
+        match self.timesteps.get(position) {
+            Some(next) if *next == timestep => Ok(position),
+            Some(next) => Err(Error::argument("timestep", format!("{next}, the next step of the run"), timestep)),
+            None => Err(Error::argument("timestep", "a call of setTimesteps: the run is over", timestep)),
+        }
+    }
+
+    /// The same, and the run is there now.
+    pub fn enter(&mut self, timestep: f64) -> Result<usize> {
+        let index = self.current(timestep)?;
+        self.position = Some(index);
+        Ok(index)
+    }
+
+    /// The sample as the model is to see it at `timestep`.
+    pub fn scale_input(&mut self, sample: &[f32], timestep: f64) -> Result<Vec<f32>> {
+        let index = self.enter(timestep)?;
+        Ok(scale_to_unit_variance(sample, self.sigma(index)))
+    }
+
+    /// The step is done.
+    pub fn leave(&mut self) {
+        self.position = self.position.map(|position| position + 1);
+    }
+
+    /// The deviation of the initial noise. With "leading" spacing the first sample is not the one of highest noise.
+    pub fn init_noise_sigma(&self, spacing: TimestepSpacing) -> f32 {
+        let max = self.sigmas.iter().copied().fold(0.0, f32::max);
+        match spacing {
+            TimestepSpacing::Linspace | TimestepSpacing::Trailing => max,
+            TimestepSpacing::Leading => (max * max + 1.0).sqrt(),
+        }
+    }
+}
+
+/// a, b, b, c, c, …, and the last once more: the layout of σ where every step has two halves.
+pub fn doubled_after_first(values: &[f32]) -> Vec<f32> {
+    let doubled = values.iter().skip(1).flat_map(|value| [*value, *value]);
+    values.iter().take(1).copied().chain(doubled).chain(values.last().copied()).collect()
+}
+
+/// A step from `sigma` to `next` with fresh noise: how far down it goes, and the deviation of the noise that brings it
+/// back up (DDPM's variance, in terms of σ).
+pub fn ancestral_sigmas(sigma: f32, next: f32) -> (f32, f32) {
+    let up = (next * next * (sigma * sigma - next * next) / (sigma * sigma)).sqrt();
+    ((next * next - up * up).sqrt(), up)
+}
+
+/// x/√(σ² + 1): what the model, trained on samples of unit variance, is to see.
+pub fn scale_to_unit_variance(sample: &[f32], sigma: f32) -> Vec<f32> {
+    let deviation = (sigma * sigma + 1.0).sqrt();
+    sample.iter().map(|x| x / deviation).collect()
+}
+
+/// dx/dσ = (x − x_0)/σ (Karras et al. 2022, equation 3 for this noise).
+pub fn derivative(sample: &[f32], original: &[f32], sigma: f32) -> Vec<f32> {
+    zip_with(sample, original, |x, original| (x - original) / sigma)
+}

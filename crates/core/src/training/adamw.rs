@@ -1,0 +1,99 @@
+//! AdamW (Loshchilov & Hutter 2019, algorithm 2) as torch's `AdamW` computes it.
+
+use crate::kernels::{AdamWStep, Moments, adamw, sum_of_squares};
+use crate::models::{Parameters, download};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Options of `AdamW`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, rename_all = "camelCase"))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AdamWOptions {
+    /// Default: 1e-3.
+    pub learning_rate: f64,
+    /// Decay rates of the two moments. Default: [0.9, 0.999].
+    pub betas: [f64; 2],
+    /// Added to the denominator. Default: 1e-8.
+    pub eps: f64,
+    /// Share of each weight that is taken away in a step, times the learning rate. Default: 0.01.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamWOptions {
+    fn default() -> Self {
+        Self { learning_rate: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01 }
+    }
+}
+
+impl AdamWOptions {
+    /// Refuses numbers that torch refuses too.
+    pub fn validate(&self) -> Result<()> {
+        let not_negative =
+            [("learningRate", self.learning_rate), ("eps", self.eps), ("weightDecay", self.weight_decay)];
+        for (name, value) in not_negative {
+            if !value.is_finite() || value < 0.0 {
+                return Err(Error::argument(name, "a number of at least 0", value));
+            }
+        }
+        match self.betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
+            Some(beta) => Err(Error::argument("betas", "two numbers of at least 0 and below 1", beta)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The optimizer with its state.
+pub struct AdamW {
+    options: AdamWOptions,
+    steps: i32,
+    /// By the parameter's place in the model.
+    moments: HashMap<usize, Moments>,
+}
+
+impl AdamW {
+    pub fn new(options: AdamWOptions) -> Result<Self> {
+        options.validate()?;
+        Ok(Self { options, steps: 0, moments: HashMap::new() })
+    }
+
+    pub fn options(&self) -> &AdamWOptions {
+        &self.options
+    }
+
+    /// One step with the gradients that the parameters hold, times `gradient_scale`.
+    pub fn step(&mut self, parameters: &mut Parameters, gradient_scale: f64) {
+        self.steps += 1;
+        let [beta1, beta2] = self.options.betas;
+        let step = AdamWStep {
+            beta1: beta1 as f32,
+            beta2: beta2 as f32,
+            epsilon: self.options.eps as f32,
+            decay: (1.0 - self.options.learning_rate * self.options.weight_decay) as f32,
+            step_size: (self.options.learning_rate / (1.0 - beta1.powi(self.steps))) as f32,
+            correction2_root: (1.0 - beta2.powi(self.steps)).sqrt() as f32,
+            gradient_scale: gradient_scale as f32,
+        };
+        let moments = &mut self.moments;
+        parameters.update(|index, value, gradient| {
+            let (value, new) = adamw(value, gradient.clone(), moments.remove(&index), step);
+            moments.insert(index, new);
+            value
+        });
+    }
+}
+
+/// Length of all gradients together, √Σg² (torch's `clip_grad_norm_` measures with it).
+pub async fn gradient_norm(parameters: &Parameters) -> Result<f64> {
+    let mut total = 0.0;
+    for gradient in parameters.gradients() {
+        total += f64::from(download(sum_of_squares(gradient.clone()), 1).await?.first().copied().unwrap_or(0.0));
+    }
+    Ok(total.sqrt())
+}
+
+/// The factor that brings gradients of length `norm` to at most `limit`, as torch's `clip_grad_norm_`.
+pub fn clip_factor(norm: f64, limit: f64) -> f64 {
+    (limit / (norm + 1e-6)).min(1.0)
+}

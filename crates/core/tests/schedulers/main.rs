@@ -1,0 +1,17 @@
+//! The schedulers against values of diffusers 0.42 on torch 2.15.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+mod conversion;
+mod fixtures;
+mod full_loops;
+mod injected_noise;
+mod sampling;
+mod sigma_loops;
+mod solver_loops;
+mod timesteps;
+mod variance;

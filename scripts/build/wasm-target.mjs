@@ -1,0 +1,74 @@
+/** The standard library for wasm32-unknown-unknown: rustup's, or compiled from Debian's sources where rustup is not there. */
+
+import { existsSync, readdirSync } from "node:fs";
+import { read, run, SetupError } from "./process.mjs";
+
+export const TARGET = "wasm32-unknown-unknown";
+
+/** Debian's compiler for the web, its standard library's sources, and a linker that knows wasm. */
+const DEBIAN_PACKAGES = ["rustc-web", "cargo-web", "rust-web-src"];
+
+/** How cargo is called for wasm: with which arguments before, and in which environment. */
+/** @typedef {{ args: string[], env: NodeJS.ProcessEnv }} WasmCargo */
+
+/** @returns {boolean} */
+function targetInstalled() {
+  const libraries = read("rustc", ["--print", "target-libdir", "--target", TARGET]);
+  return libraries !== undefined && existsSync(libraries) && readdirSync(libraries).length > 0;
+}
+
+/** @returns {Promise<WasmCargo>} */
+export async function prepareWasmTarget() {
+  if (!targetInstalled() && read("rustup", ["--version"])) {
+    await run("rustup", ["target", "add", TARGET]).catch(() => console.log("rustup could not add the target"));
+  }
+  if (targetInstalled()) return { args: [], env: {} };
+  if (read("apt-get", ["--version"]) && process.getuid?.() === 0) return prepareDebianToolchain();
+  throw new SetupError(
+    `Rust's standard library for ${TARGET} is needed. Run: rustup target add ${TARGET}\n` +
+      `(On Debian without rustup, as root: apt-get install ${DEBIAN_PACKAGES.join(" ")} lld)`,
+  );
+}
+
+/** @returns {Promise<WasmCargo>} */
+async function prepareDebianToolchain() {
+  if (!wasmLinker() || !read("dpkg", ["-s", ...DEBIAN_PACKAGES]))
+    await run("apt-get", ["install", "-y", ...DEBIAN_PACKAGES, newestLld()]);
+  const linker = wasmLinker();
+  if (!linker) throw new SetupError("apt-get installed no wasm-ld; install a package lld-<version> by hand.");
+  return {
+    args: ["-Zbuild-std=std,panic_abort"],
+    env: {
+      PATH: `/usr/bin:${process.env.PATH}`,
+      RUSTC_BOOTSTRAP: "1",
+      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: linker,
+    },
+  };
+}
+
+/** @returns {string | undefined} */
+function wasmLinker() {
+  const linkers = readdirSync("/usr/bin").filter((name) => /^wasm-ld(-\d+)?$/.test(name));
+  return linkers.sort(byVersion).at(-1);
+}
+
+/** @returns {string} */
+function newestLld() {
+  const names = (read("apt-cache", ["search", "--names-only", "^lld-[0-9]+$"]) ?? "")
+    .split("\n")
+    .map((line) => line.split(" ")[0] ?? "");
+  return (
+    names
+      .filter((name) => name)
+      .sort(byVersion)
+      .at(-1) ?? "lld"
+  );
+}
+
+/**
+ * @param {string} a
+ * @param {string} b
+ */
+function byVersion(a, b) {
+  return Number(a.replace(/\D/g, "")) - Number(b.replace(/\D/g, ""));
+}

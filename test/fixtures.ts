@@ -1,0 +1,69 @@
+/** Goldens that PyTorch and diffusers computed; `fixtures/make.py` says how. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Tensor } from "emberwing";
+
+export function fixturePath(path: string): string {
+  return fileURLToPath(new URL(`fixtures/${path}`, import.meta.url));
+}
+
+export function readJson<T>(path: string): T {
+  return JSON.parse(readFileSync(fixturePath(path), "utf8")) as T;
+}
+
+/** A safetensors file of the fixtures; float64 tensors come as float32. */
+export function readTensors(path: string): Record<string, Tensor> {
+  return parseSafetensors(readFileSync(fixturePath(path)));
+}
+
+interface Entry {
+  dtype: "F32" | "F64";
+  shape: number[];
+  data_offsets: [number, number];
+}
+
+export function parseSafetensors(file: Uint8Array): Record<string, Tensor> {
+  const { buffer } = file.slice();
+  const headerLength = Number(new DataView(buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + headerLength))) as Record<string, Entry>;
+  delete header.__metadata__;
+  const tensors = Object.entries(header).map(([name, { dtype, shape, data_offsets }]) => {
+    const bytes = buffer.slice(8 + headerLength + data_offsets[0], 8 + headerLength + data_offsets[1]);
+    const data = dtype === "F64" ? Float32Array.from(new Float64Array(bytes)) : new Float32Array(bytes);
+    return [name, { data, shape }];
+  });
+  return Object.fromEntries(tensors) as Record<string, Tensor>;
+}
+
+/** A safetensors file of float32 tensors, for weights that a test makes up. */
+export function formatSafetensors(tensors: Record<string, Tensor>): Uint8Array {
+  let offset = 0;
+  const header: Record<string, Entry> = {};
+  for (const [name, { data, shape }] of Object.entries(tensors)) {
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] };
+    offset += data.byteLength;
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const file = new Uint8Array(8 + text.length + offset);
+  new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
+  file.set(text, 8);
+  Object.values(tensors).forEach(({ data }, index) => {
+    const start = Object.values(header)[index]?.data_offsets[0] ?? 0;
+    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), 8 + text.length + start);
+  });
+  return file;
+}
+
+/** One of the tensors of a stack, such as step `index` of a trajectory. */
+export function at({ data, shape }: Tensor, index: number): Tensor {
+  const [, ...inner] = shape;
+  const size = inner.reduce((product, length) => product * length, 1);
+  return { data: data.slice(index * size, (index + 1) * size), shape: inner };
+}
+
+/** A tensor of the file that must be there. */
+export function need(tensors: Record<string, Tensor>, name: string): Tensor {
+  const tensor = tensors[name];
+  if (!tensor) throw new Error(`the fixture has no tensor ${name}, only ${Object.keys(tensors).join(", ")}`);
+  return tensor;
+}

@@ -1,0 +1,3 @@
+import { Generator } from "emberwing";
+
+console.log(JSON.stringify([...new Generator(42).randn([2]).data]));

@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+/** The `emberwing` command. */
+import "./node.js";
+import { main } from "./cli/program.js";
+
+process.exitCode = await main(process.argv.slice(2));

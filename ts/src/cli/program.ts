@@ -1,0 +1,40 @@
+/** `emberwing train | sample | info`. */
+import { Command } from "commander";
+import { EXIT_OK, reportFailure } from "./failure.js";
+import { addInfoCommand } from "./info.js";
+import { packageVersion } from "./package-version.js";
+import { addSampleCommand } from "./sample.js";
+import { addTrainCommand } from "./train.js";
+
+const EXAMPLES = `
+Examples:
+  emberwing train                                  learn the built-in butterflies, then draw some
+  emberwing sample --pipeline emberwing-output     draw more
+  emberwing info emberwing-output                  what is in that folder
+
+emberwing COMMAND --help shows the flags of a command.`;
+
+/** Runs a command line; resolves to the exit code: 0, 1 for a failure, 2 for wrong usage. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    await buildProgram().parseAsync(args, { from: "user" });
+    return EXIT_OK;
+  } catch (error) {
+    return reportFailure(error);
+  }
+}
+
+/** Commander throws instead of exiting and leaves the printing of errors to `reportFailure`. */
+function buildProgram(): Command {
+  const program = new Command("emberwing")
+    .description("Train diffusion models on pictures, and draw with them.")
+    .version(packageVersion(), "--version")
+    .helpOption("-h, --help", "show this help")
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined })
+    .addHelpText("after", EXAMPLES);
+  addTrainCommand(program);
+  addSampleCommand(program);
+  addInfoCommand(program);
+  return program;
+}

@@ -1,0 +1,117 @@
+/** `emberwing sample`: pictures from a pipeline folder. */
+import { join, parse } from "node:path";
+import { type Command, Option } from "commander";
+import { EmberwingError } from "../errors.js";
+import { type Image, imageGrid } from "../images.js";
+import { DDIMPipeline } from "../pipelines/ddim-pipeline.js";
+import { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
+import { DiffusionPipeline, type StepProgress } from "../pipelines/diffusion-pipeline.js";
+import { UnconditionalPipeline } from "../pipelines/unconditional-pipeline.js";
+import { nodeFiles } from "../platform/node-files.js";
+import { Generator } from "../random/generator.js";
+import { DDPMScheduler } from "../schedulers/ddpm-scheduler.js";
+import { usageError } from "./failure.js";
+import { showProgress } from "./progress.js";
+import { formatTable } from "./table.js";
+import { checkDevice } from "./train-options.js";
+import { integerFrom } from "./values.js";
+
+interface SampleFlags {
+  pipeline: string;
+  numImages: number;
+  numInferenceSteps?: number;
+  evalBatchSize: number;
+  scheduler?: "ddpm" | "ddim";
+  seed: number;
+  output: string;
+  device: string;
+}
+
+const EXAMPLES = `
+Examples:
+  emberwing sample --pipeline emberwing-output
+  emberwing sample --pipeline emberwing-output --num-images 64 --scheduler ddim --num-inference-steps 50
+  emberwing sample --pipeline emberwing-output --seed 7 --output seven.png`;
+
+export function addSampleCommand(program: Command): void {
+  program
+    .command("sample")
+    .description("draw pictures with a trained pipeline")
+    .requiredOption("--pipeline <folder>", "a folder that emberwing or diffusers saved")
+    .option("--num-images <n>", "how many pictures", integerFrom(1), 16)
+    .option("--num-inference-steps <n>", "denoising steps (default: 1000 with ddpm, 50 with ddim)", integerFrom(1))
+    .option("--eval-batch-size <n>", "pictures that are denoised together", integerFrom(1), 16)
+    .addOption(new Option("--scheduler <name>", "in place of the pipeline's own").choices(["ddpm", "ddim"]))
+    .option("--seed <n>", "the same seed draws the same pictures", integerFrom(0), 0)
+    .option("--output <file>", "the sheet; single pictures go to a folder of the same name", "samples.png")
+    .option("--device <name>", "where to calculate: see `emberwing info`", "cpu")
+    .addHelpText("after", EXAMPLES)
+    .action(sample);
+}
+
+async function sample(flags: SampleFlags): Promise<void> {
+  checkDevice(flags.device);
+  // Through `exit`, so that the progress bar gives the terminal back.
+  process.once("SIGINT", () => process.exit(130));
+  const folder = await openOutput(flags.output);
+  const images = await draw(withScheduler(await loadPipeline(flags), flags.scheduler), flags);
+  for (const [index, image] of images.entries()) {
+    await image.save(join(folder, `${String(index + 1).padStart(4, "0")}.png`));
+  }
+  await imageGrid(images).save(flags.output);
+  process.stdout.write(
+    formatTable([
+      ["sheet", flags.output],
+      ["pictures", folder],
+    ]),
+  );
+}
+
+/** Makes the folder for the single pictures beside the sheet, before time is spent on drawing them. */
+async function openOutput(output: string): Promise<string> {
+  const { dir, name, ext } = parse(output);
+  if (![".png", ".jpg", ".jpeg"].includes(ext.toLowerCase())) {
+    throw usageError(`--output: expected a name that ends in .png, .jpg or .jpeg, got ${JSON.stringify(output)}`);
+  }
+  const folder = join(dir, name);
+  await nodeFiles.makeWritable(folder);
+  return folder;
+}
+
+async function loadPipeline({ pipeline: path, device }: SampleFlags): Promise<UnconditionalPipeline> {
+  const pipeline = await DiffusionPipeline.fromPretrained(path, { device });
+  if (pipeline instanceof UnconditionalPipeline) return pipeline;
+  throw new EmberwingError(
+    "Unsupported",
+    `${path}: expected an unconditional pipeline, got ${pipeline.constructor.name}`,
+  );
+}
+
+/** The pipeline's class goes with the scheduler: it knows how many steps are usual. */
+function withScheduler(pipeline: UnconditionalPipeline, name: SampleFlags["scheduler"]): UnconditionalPipeline {
+  const { unet, scheduler } = pipeline;
+  if (name === "ddim") return new DDIMPipeline({ unet, scheduler });
+  if (name === "ddpm") return new DDPMPipeline({ unet, scheduler: DDPMScheduler.fromConfig(scheduler) });
+  return pipeline;
+}
+
+/** In batches from one generator, so that memory does not grow with the number of pictures. */
+async function draw(pipeline: UnconditionalPipeline, flags: SampleFlags): Promise<Image[]> {
+  const generator = new Generator(flags.seed);
+  const { numInferenceSteps } = flags;
+  const images: Image[] = [];
+  while (images.length < flags.numImages) {
+    const batchSize = Math.min(flags.evalBatchSize, flags.numImages - images.length);
+    const progress = showProgress(`pictures ${images.length + 1} to ${images.length + batchSize}, step`);
+    const onStep = ({ step, total }: StepProgress): void => progress.update(step, total);
+    const output = await pipeline.generate({
+      batchSize,
+      generator,
+      onStep,
+      ...(numInferenceSteps && { numInferenceSteps }),
+    });
+    progress.stop();
+    images.push(...output.images);
+  }
+  return images;
+}

@@ -1,0 +1,21 @@
+/** Values of flags: text to numbers, or a refusal that says what was expected. */
+import { InvalidArgumentError } from "commander";
+
+/** Whole numbers of at least `minimum`. */
+export function integerFrom(minimum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(value) && value >= minimum) return value;
+    throw new InvalidArgumentError(`Expected a whole number of at least ${minimum}.`);
+  };
+}
+
+/** Numbers from `minimum` up to, not including, `limit`. */
+export function numberFrom(minimum: number, limit = Infinity): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (value >= minimum && value < limit) return value;
+    const below = limit === Infinity ? "" : ` and below ${limit}`;
+    throw new InvalidArgumentError(`Expected a number of at least ${minimum}${below}.`);
+  };
+}

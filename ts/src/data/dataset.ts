@@ -1,0 +1,36 @@
+import type { DatasetHandle } from "../core.js";
+import { enqueue } from "../engine.js";
+import { checkInteger } from "../options.js";
+import { Resource } from "../resource.js";
+import type { Tensor } from "../tensor.js";
+
+/**
+ * Images in memory, resized; `loadDataset` makes one. Cropping, flipping and scaling to [−1, 1] happen when a
+ * `DataLoader` or a `Trainer` draws a batch.
+ */
+export class Dataset extends Resource<DatasetHandle> {
+  /** How many images there are. */
+  readonly length: number;
+  /** Of one item: [channels, height, width]. */
+  readonly shape: readonly [channels: number, height: number, width: number];
+
+  private constructor(handle: DatasetHandle, length: number, shape: Uint32Array) {
+    super(handle);
+    this.length = length;
+    const [channels = 0, height = 0, width = 0] = shape;
+    this.shape = [channels, height, width];
+  }
+
+  /** @internal Takes over a handle that has its images. */
+  static async of(handle: DatasetHandle): Promise<Dataset> {
+    const length = await enqueue(() => handle.length());
+    const shape = await enqueue(() => handle.shape());
+    return new Dataset(handle, length, shape);
+  }
+
+  /** Image `index` without random choices (centre crop, no flip): [channels, height, width] in [−1, 1]. */
+  async item(index: number): Promise<Tensor> {
+    checkInteger("index", index, 0);
+    return { data: await enqueue(() => this.handle.item(index)), shape: [...this.shape] };
+  }
+}

@@ -1,0 +1,119 @@
+/** One door for all sources of training images. */
+import type { DatasetHandle } from "../core.js";
+import { call, enqueue } from "../engine.js";
+import { EmberwingError, invalidArgument } from "../errors.js";
+import type { DatasetOptions } from "../generated/DatasetOptions.js";
+import { checkInteger, checkOptions } from "../options.js";
+import { files } from "../platform/files.js";
+import { checkShape } from "../tensor.js";
+import { Dataset } from "./dataset.js";
+import { addImages, folderImages, type ImageOptions, memoryImages } from "./image-sources.js";
+
+/**
+ * Where the images come from:
+ * - `"butterflies"`: the built-in set, drawn on the spot (a folder of that name is `"./butterflies"`);
+ * - a path that ends in `.parquet`: the Hugging Face image layout;
+ * - any other path: a folder of PNG, JPEG, WebP, GIF and BMP files, with its subfolders;
+ * - `Blob[]`, `File[]`, `Buffer[]` or `Uint8Array[]`: such files in memory;
+ * - a `Float32Array` with `{ shape }`: values that are used as they are.
+ */
+export type DatasetSource = string | readonly (Blob | Uint8Array)[] | Float32Array;
+
+/** What becomes of the images, and what the source needs to know. */
+export interface LoadDatasetOptions extends Partial<DatasetOptions>, SourceOptions {}
+
+interface SourceOptions extends ImageOptions {
+  /** `"butterflies"`: how many. Default 1000. */
+  size?: number;
+  /** `"butterflies"`: which ones. Default 0. */
+  seed?: number;
+  /** Parquet: the column with the images. Default: the first that looks like one. */
+  imageColumn?: string;
+  /** `Float32Array`: [images, channels, height, width]. */
+  shape?: readonly number[];
+}
+
+interface Source {
+  /** The options that mean something for it. */
+  options: readonly (keyof SourceOptions)[];
+  fill(handle: DatasetHandle, options: SourceOptions): Promise<void>;
+}
+
+const IMAGES = ["strict", "onWarning", "signal"] as const;
+
+/**
+ * Loads images to train on.
+ *
+ * @throws `MissingFile` where there are no images; `InvalidImage` for one that does not decode, with `strict`;
+ *   `InvalidFile` for a damaged Parquet file.
+ *
+ * @example
+ * const dataset = await loadDataset("butterflies", { resolution: 32, randomFlip: true });
+ * console.log(dataset.length, dataset.shape); // 1000 [3, 32, 32]
+ */
+export async function loadDataset(source: DatasetSource, options: LoadDatasetOptions = {}): Promise<Dataset> {
+  const { size, seed, imageColumn, shape, strict, onWarning, signal, ...preprocessing } = options;
+  const sourceOptions = defined({ size, seed, imageColumn, shape, strict, onWarning, signal });
+  const { options: allowed, fill } = sourceOf(source);
+  checkOptions("options for this source", sourceOptions, allowed);
+  const handle = call((core) => new core.Dataset(JSON.stringify(preprocessing)));
+  try {
+    await fill(handle, sourceOptions);
+    return await Dataset.of(handle);
+  } catch (error) {
+    void enqueue(() => handle.dispose());
+    throw error;
+  }
+}
+
+function defined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+function sourceOf(source: DatasetSource): Source {
+  if (source === "butterflies") return { options: ["size", "seed", "signal"], fill: addButterflies };
+  if (typeof source === "string") return sourceOfPath(source);
+  if (source instanceof Float32Array) {
+    return { options: ["shape"], fill: (handle, options) => addPixels(handle, source, options.shape) };
+  }
+  if (Array.isArray(source)) {
+    return { options: IMAGES, fill: (handle, options) => addImages(handle, "the list", memoryImages(source), options) };
+  }
+  throw invalidArgument("source", '"butterflies", a path, an array of images or a Float32Array', source);
+}
+
+function sourceOfPath(path: string): Source {
+  if (path.startsWith("hub:")) {
+    throw new EmberwingError("Unsupported", `${path}: download the data set and pass its folder or Parquet file`);
+  }
+  const disk = files(`loading ${path}`);
+  if (!/\.parquet$/i.test(path)) {
+    return { options: IMAGES, fill: (handle, options) => addImages(handle, path, folderImages(disk, path), options) };
+  }
+  return {
+    options: [...IMAGES, "imageColumn"],
+    async fill(handle, options) {
+      // Loaded when needed: the decompressors would cost every start.
+      const { parquetImages } = await import("./parquet.js");
+      const images = parquetImages(path, await disk.read(path), options.imageColumn);
+      await addImages(handle, path, images, options);
+    },
+  };
+}
+
+async function addButterflies(handle: DatasetHandle, options: SourceOptions): Promise<void> {
+  const { size = 1000, seed = 0, signal } = options;
+  checkInteger("size", size, 1);
+  checkInteger("seed", seed, 0);
+  const portion = 50; // short enough for a page to stay alive and for an abort to be heard
+  for (let first = 0; first < size; first += portion) {
+    signal?.throwIfAborted();
+    await enqueue(() => handle.addButterflies(first, Math.min(portion, size - first), seed));
+  }
+}
+
+async function addPixels(handle: DatasetHandle, values: Float32Array, shape: readonly number[] = []): Promise<void> {
+  checkShape("shape", shape);
+  if (shape.length !== 4) throw invalidArgument("shape", "[images, channels, height, width]", shape);
+  await enqueue(() => handle.addPixels(values, Uint32Array.from(shape)));
+}

@@ -1,0 +1,67 @@
+/**
+ * What went wrong, for programs: the codes of the core's error enum, then those of the TypeScript side.
+ *
+ * - `Disposed`: a method was called after `dispose()`.
+ * - `InvalidConfig`: a configuration or an options object cannot be read or cannot work.
+ * - `InvalidArgument`: an argument has a value outside what the function takes.
+ * - `ShapeMismatch`: a tensor has the wrong shape or the wrong number of values.
+ * - `NotFinite`: a tensor holds NaN or infinity.
+ * - `InvalidFile`: a file's content is not what its name or format says.
+ * - `MissingFile`: a file or folder that is needed does not exist.
+ * - `InvalidImage`: an image cannot be decoded.
+ * - `Unsupported`: something that diffusers knows and emberwing does not do.
+ * - `Internal`: a calculation failed inside; always a bug worth a report.
+ * - `WriteFailed`: a file or folder cannot be written.
+ * - `NotInitialized`: the engine is not there: `init()` was not awaited, or the native addon was not built.
+ * - `Usage`: the command line was not understood.
+ */
+export type ErrorCode =
+  | "Disposed"
+  | "InvalidConfig"
+  | "InvalidArgument"
+  | "ShapeMismatch"
+  | "NotFinite"
+  | "InvalidFile"
+  | "MissingFile"
+  | "InvalidImage"
+  | "Unsupported"
+  | "Internal"
+  | "WriteFailed"
+  | "NotInitialized"
+  | "Usage";
+
+/**
+ * Every error that emberwing throws, except an abort, which rejects with the signal's own `reason`.
+ *
+ * @example
+ * try {
+ *   new DDPMScheduler({ betaStart: 2 });
+ * } catch (error) {
+ *   if (error instanceof EmberwingError && error.code === "InvalidConfig") console.log(error.message);
+ * }
+ */
+export class EmberwingError extends Error {
+  override readonly name = "EmberwingError";
+
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** An argument outside what a function takes. */
+export function invalidArgument(argument: string, expected: string, got: unknown): EmberwingError {
+  return new EmberwingError("InvalidArgument", `${argument}: expected ${expected}, got ${describe(got)}`);
+}
+
+/** A value in a message: short, and with strings told from other things. */
+export function describe(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (value === null || typeof value !== "object") return String(value);
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes)`;
+  if (Array.isArray(value))
+    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(", ")}]`;
+  return `an object with ${Object.keys(value).join(", ") || "no keys"}`;
+}

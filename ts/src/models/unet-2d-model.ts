@@ -1,0 +1,204 @@
+import type { UNet2DModelHandle } from "../core.js";
+import { call, enqueue } from "../engine.js";
+import type { UNet2DModelConfig } from "../generated/UNet2DModelConfig.js";
+import { checkOptions } from "../options.js";
+import { files } from "../platform/files.js";
+import { openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
+import { readWeights, writeWeights } from "../pretrained/weights.js";
+import { type Generator, resolveGenerator } from "../random/generator.js";
+import { Resource } from "../resource.js";
+import { checkSameShape, checkTensor, type PerSample, perSampleValues, shapeOf, type Tensor } from "../tensor.js";
+import { Prediction } from "./prediction.js";
+
+const CONFIG_FILE = "config.json";
+
+/** Where a new model lives and where its first weights come from. */
+export interface CreateOptions {
+  /** One of `devices()`. Default `"cpu"`. */
+  device?: string;
+  /** Draws the weights: torch's default initialisation, so that a seed gives PyTorch's. Default: a random seed. */
+  generator?: Generator;
+}
+
+export interface LoadModelOptions {
+  /** The folder inside the source that holds the model. */
+  subfolder?: string;
+  /** One of `devices()`. Default `"cpu"`. */
+  device?: string;
+  /** Takes the files of a variant, such as `"fp16"`. */
+  variant?: string;
+}
+
+export interface ForwardOptions {
+  /** What `classEmbedType` asks for: class numbers, or numbers that are embedded themselves. */
+  classLabels?: PerSample;
+}
+
+/** One training step's input; tensors are NCHW. */
+export interface BackwardOptions extends ForwardOptions {
+  /** The noisy batch. */
+  sample: Tensor;
+  /** One timestep, or one for each sample. */
+  timesteps: PerSample;
+  /** What the model should have said, shaped like its output. */
+  target: Tensor;
+  /** A factor for each sample's squared error. */
+  weights?: readonly number[] | Float32Array;
+}
+
+/**
+ * The UNet of unconditional image generation: from a noisy batch and its timesteps to the noise in it
+ * (diffusers' `UNet2DModel`).
+ *
+ * @example
+ * const unet = await UNet2DModel.create({
+ *   sampleSize: 32,
+ *   blockOutChannels: [64, 128, 128, 256],
+ *   downBlockTypes: ["DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"],
+ *   upBlockTypes: ["AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D"],
+ * });
+ * const output = await unet.forward(new Generator(0).randn([8, 3, 32, 32]), 10); // shape [8, 3, 32, 32]
+ */
+export class UNet2DModel extends Resource<UNet2DModelHandle> {
+  /** The class's name in diffusers, in files and in `model_index.json`. */
+  static readonly className = "UNet2DModel";
+
+  /** All options with their values. */
+  readonly config: Readonly<UNet2DModelConfig>;
+  /** The device that it lives on. */
+  readonly device: string;
+  readonly #pythonConfig: string;
+  readonly #parameters: readonly { name: string; shape: number[] }[];
+
+  private constructor(handle: UNet2DModelHandle) {
+    super(handle);
+    this.config = Object.freeze(JSON.parse(call(() => handle.config())) as UNet2DModelConfig);
+    this.device = call(() => handle.device());
+    this.#pythonConfig = call(() => handle.pythonConfig());
+    this.#parameters = JSON.parse(call(() => handle.parameterList()));
+  }
+
+  /** A model with random weights. `config` is any part of the options; the others take diffusers' defaults. */
+  static async create(config: Partial<UNet2DModelConfig> = {}, options: CreateOptions = {}): Promise<UNet2DModel> {
+    checkOptions("options", options, ["device", "generator"]);
+    const { device = "cpu" } = options;
+    const generator = resolveGenerator({ generator: options.generator });
+    const json = JSON.stringify(config);
+    return new UNet2DModel(await enqueue(() => generator.handle.createUNet2DModel(json, device)));
+  }
+
+  /** Another model with the configuration of one, and random weights of its own. */
+  static fromConfig(config: UNet2DModel | Partial<UNet2DModelConfig>, options?: CreateOptions): Promise<UNet2DModel> {
+    return UNet2DModel.create(config instanceof UNet2DModel ? config.config : config, options);
+  }
+
+  /**
+   * Reads `config.json` and the weights beside it: safetensors or `.bin`, whole or sharded.
+   *
+   * @param source A folder's path, or the files that were picked in a page.
+   * @throws `MissingFile` that lists what was looked for and what lies there; `InvalidFile` for foreign content.
+   */
+  static async fromPretrained(source: PretrainedSource, options: LoadModelOptions = {}): Promise<UNet2DModel> {
+    checkOptions("options", options, ["subfolder", "device", "variant"]);
+    const { subfolder, device = "cpu", variant } = options;
+    const root = openFolder(source);
+    const folder = subfolder ? root.subfolder(subfolder) : root;
+    const config = await readText(folder, CONFIG_FILE);
+    const weights = await readWeights(folder, variant);
+    try {
+      return new UNet2DModel(await enqueue(() => weights.createUNet2DModel(config, device)));
+    } finally {
+      void enqueue(() => weights.dispose());
+    }
+  }
+
+  /** Writes `config.json` and `diffusion_pytorch_model.safetensors` as diffusers does. */
+  async savePretrained(directory: string): Promise<void> {
+    const target = files(`saving ${directory}`);
+    const content = await enqueue(() => this.handle.safetensors());
+    await writeWeights(target, directory, content);
+    await target.write(target.join(directory, CONFIG_FILE), this.#pythonConfig);
+  }
+
+  /**
+   * What the model says about a noisy batch.
+   *
+   * @param sample NCHW; the channels are `config.inChannels`, height and width divisible by 2^(levels − 1).
+   * @param timesteps One, or one for each sample.
+   * @param options `track: true` remembers the way there, so that `backward` can be called on the prediction.
+   * @returns NCHW with `config.outChannels` channels.
+   */
+  forward(sample: Tensor, timesteps: PerSample, options: ForwardOptions & { track: true }): Promise<Prediction>;
+  forward(sample: Tensor, timesteps: PerSample, options?: ForwardOptions & { track?: boolean }): Promise<Tensor>;
+  async forward(
+    sample: Tensor,
+    timesteps: PerSample,
+    options: ForwardOptions & { track?: boolean } = {},
+  ): Promise<Tensor | Prediction> {
+    checkOptions("options", options, ["classLabels", "track"]);
+    checkTensor("sample", sample);
+    const t = floats("timesteps", timesteps);
+    const labels = floats("classLabels", options.classLabels ?? []);
+    if (options.track) {
+      const handle = await enqueue(() => this.handle.forwardTracked(sample.data, shapeOf(sample), t, labels));
+      return new Prediction(handle, this.#outputShape(sample), [...sample.shape]);
+    }
+    const data = await enqueue(() => this.handle.forward(sample.data, shapeOf(sample), t, labels));
+    return { data, shape: this.#outputShape(sample) };
+  }
+
+  /**
+   * Forward pass, mean squared error against `target`, backward pass: adds to the gradients of the parameters.
+   *
+   * @returns The loss, before the optimizer's step.
+   */
+  async backward(options: BackwardOptions): Promise<{ loss: number }> {
+    checkOptions("options", options, ["sample", "timesteps", "target", "weights", "classLabels"]);
+    const { sample, timesteps, target, weights = [], classLabels = [] } = options;
+    checkTensor("sample", sample);
+    checkSameShape("target", target, "the model's output", this.#outputShape(sample));
+    const t = floats("timesteps", timesteps);
+    const labels = floats("classLabels", classLabels);
+    const factors = Float32Array.from(weights);
+    const loss = await enqueue(() =>
+      this.handle.backward(sample.data, shapeOf(sample), t, target.data, factors, labels),
+    );
+    return { loss };
+  }
+
+  /** All weights by their names in diffusers' files, in PyTorch's order and layout. */
+  parameters(): Promise<Record<string, Tensor>> {
+    return this.#collect((name) => this.handle.parameter(name));
+  }
+
+  /** The gradients that `backward` added up since `zeroGrad`, by parameter; zeros where there were none. */
+  gradients(): Promise<Record<string, Tensor>> {
+    return this.#collect((name) => this.handle.gradient(name));
+  }
+
+  /** Forgets the gradients. */
+  zeroGrad(): Promise<void> {
+    return enqueue(() => this.handle.zeroGrad());
+  }
+
+  /** How many numbers there are to train. */
+  countParameters(): number {
+    return call(() => this.handle.countParameters());
+  }
+
+  #outputShape(sample: Tensor): number[] {
+    return sample.shape.map((size, axis) => (axis === 1 ? this.config.outChannels : size));
+  }
+
+  async #collect(read: (name: string) => Promise<Float32Array>): Promise<Record<string, Tensor>> {
+    const result: Record<string, Tensor> = {};
+    for (const { name, shape } of this.#parameters) {
+      result[name] = { data: await enqueue(() => read(name)), shape: [...shape] };
+    }
+    return result;
+  }
+}
+
+function floats(argument: string, value: PerSample): Float32Array {
+  return Float32Array.from(perSampleValues(argument, value));
+}

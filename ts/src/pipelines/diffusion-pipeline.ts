@@ -1,0 +1,116 @@
+import type { Image } from "../images.js";
+import { checkOptions } from "../options.js";
+import { files } from "../platform/files.js";
+import { openFolder, type PretrainedFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
+import type { RandomOptions } from "../random/generator.js";
+import type { Tensor } from "../tensor.js";
+import { formatModelIndex, MODEL_INDEX, type ModelIndex, parseModelIndex } from "./model-index.js";
+
+/** A part of a pipeline that has its own folder in it. */
+export interface PipelineComponent {
+  savePretrained(directory: string): Promise<void>;
+}
+
+export interface LoadPipelineOptions {
+  /** One of `devices()`, for the models. Default `"cpu"`. */
+  device?: string;
+  /** Takes the models' files of a variant, such as `"fp16"`. */
+  variant?: string;
+}
+
+/** Told after each step of a denoising loop; `step` counts from 1 to `total`. */
+export interface StepProgress {
+  step: number;
+  timestep: number;
+  total: number;
+}
+
+/** Options of `generate` that all pipelines have. */
+export interface GenerateOptions extends RandomOptions {
+  /** How many images. Default 1. */
+  batchSize?: number;
+  /** More steps take longer and are truer to the model. The default is the pipeline's. */
+  numInferenceSteps?: number;
+  /** `"image"`: `Image`s. `"tensor"`: shape [batch, height, width, channels], values in [0, 1]. */
+  outputType?: "image" | "tensor";
+  onStep?: (progress: StepProgress) => void;
+  /** Stops after the step that is under way; `generate` then rejects with the signal's `reason`. */
+  signal?: AbortSignal;
+}
+
+interface PipelineClass<P> {
+  readonly className: string;
+  readonly prototype: P;
+}
+
+/** What every component's class has. */
+interface ComponentClass {
+  readonly className: string;
+}
+
+/**
+ * What all pipelines share: models and a scheduler that were trained together, loaded and saved as one folder.
+ *
+ * @example
+ * const pipeline = await DiffusionPipeline.fromPretrained("my_pipeline");
+ * const { images } = await pipeline.generate({ batchSize: 4, seed: 0 });
+ */
+export abstract class DiffusionPipeline {
+  /** The class's name in diffusers and in `model_index.json`. */
+  static readonly className: string = "DiffusionPipeline";
+
+  /** The parts, by their names in `model_index.json`. */
+  abstract get components(): Record<string, PipelineComponent>;
+
+  abstract generate(options?: GenerateOptions & { outputType?: "image" }): Promise<{ images: Image[] }>;
+  abstract generate(options: GenerateOptions & { outputType: "tensor" }): Promise<{ images: Tensor }>;
+
+  /**
+   * Loads a folder that diffusers or emberwing saved; a part without a folder of its own is looked for in the root.
+   * Called on `DiffusionPipeline`, the folder's `model_index.json` chooses the class.
+   *
+   * @param source A folder's path, or the files that were picked in a page.
+   * @throws `MissingFile`, `InvalidFile`, `InvalidConfig`, or `Unsupported` for classes that emberwing does not have.
+   */
+  static async fromPretrained<P extends DiffusionPipeline>(
+    this: PipelineClass<P>,
+    source: PretrainedSource,
+    options: LoadPipelineOptions = {},
+  ): Promise<P> {
+    checkOptions("options", options, ["device", "variant"]);
+    const folder = openFolder(source);
+    const index = parseModelIndex(await readText(folder, MODEL_INDEX));
+    // Loaded here: the registry's classes extend this one.
+    const { findPipeline, loadComponent } = await import("./registry.js");
+    const construct = findPipeline((this as object) === DiffusionPipeline ? index.className : this.className);
+    const parts: Record<string, PipelineComponent> = {};
+    for (const [name, className] of Object.entries(index.components)) {
+      parts[name] = await loadComponent(className, await componentFolder(folder, name), options);
+    }
+    return construct(parts) as DiffusionPipeline as P;
+  }
+
+  /** Writes each part into its folder, then `model_index.json`, all as diffusers does. */
+  async savePretrained(directory: string): Promise<void> {
+    const target = files(`saving ${directory}`);
+    for (const [name, component] of Object.entries(this.components)) {
+      await component.savePretrained(target.join(directory, name));
+    }
+    await target.write(target.join(directory, MODEL_INDEX), formatModelIndex(this.#index()));
+  }
+
+  #index(): ModelIndex {
+    const names = Object.entries(this.components).map(([name, part]) => [name, className(part)]);
+    return { className: className(this), components: Object.fromEntries(names) };
+  }
+}
+
+function className(part: object): string {
+  return (part.constructor as unknown as ComponentClass).className;
+}
+
+/** Flat repositories keep the files of all parts in the root. */
+async function componentFolder(root: PretrainedFolder, name: string): Promise<PretrainedFolder> {
+  const folder = root.subfolder(name);
+  return (await folder.fileNames()) === undefined ? root : folder;
+}

@@ -1,0 +1,37 @@
+/** `model_index.json`: which classes a saved pipeline is made of. */
+import { call } from "../engine.js";
+import { EmberwingError } from "../errors.js";
+
+export const MODEL_INDEX = "model_index.json";
+
+export interface ModelIndex {
+  /** The pipeline's class. */
+  className: string;
+  /** The parts' classes by name; parts that the pipeline was saved without are left away. */
+  components: Record<string, string>;
+}
+
+export function parseModelIndex(text: string): ModelIndex {
+  const content: unknown = JSON.parse(call((core) => core.parsePythonJson(MODEL_INDEX, text)));
+  const { _class_name: className, ...entries } = (content ?? {}) as Record<string, unknown>;
+  if (typeof className !== "string") {
+    throw new EmberwingError("InvalidFile", `${MODEL_INDEX}: expected a \`_class_name\` with the pipeline's class`);
+  }
+  // Pairs [library, class] are parts, [null, null] absent ones; all else are options of the pipeline.
+  const pairs = Object.entries(entries).filter(([, value]) => Array.isArray(value) && typeof value[1] === "string");
+  return {
+    className,
+    components: Object.fromEntries(pairs.map(([name, value]) => [name, (value as string[])[1]])) as Record<
+      string,
+      string
+    >,
+  };
+}
+
+export function formatModelIndex({ className, components }: ModelIndex): string {
+  const pairs = Object.entries(components).map(([name, component]) => [name, ["diffusers", component]]);
+  return call((core) => {
+    const head = { _class_name: className, _diffusers_version: core.diffusersVersion() };
+    return core.formatPythonJson(JSON.stringify({ ...head, ...Object.fromEntries(pairs) }));
+  });
+}

@@ -1,0 +1,30 @@
+/** The file system as emberwing uses it. `node-files.ts` implements it; a page has none and passes `File[]`. */
+import { EmberwingError } from "../errors.js";
+
+/** Paths are the caller's, with the platform's separators; names inside a directory use `/`. */
+export interface Files {
+  /** The whole file; rejects with `MissingFile` or `InvalidFile` where it cannot be read. */
+  read(path: string): Promise<Uint8Array>;
+  /** Names of the files in a directory, sorted, relative to it; `undefined` where there is no such directory. */
+  list(directory: string, options: { recursive: boolean }): Promise<string[] | undefined>;
+  /** Makes the directory where it is missing; rejects with `WriteFailed` where files cannot be written to it. */
+  makeWritable(directory: string): Promise<void>;
+  /** Writes to a temporary name and renames, so that a kill leaves the old file or the new one. */
+  write(path: string, content: Uint8Array | string): Promise<void>;
+  /** Removes a file; does nothing where there is none. */
+  remove(path: string): Promise<void>;
+  join(...parts: string[]): string;
+}
+
+let available: Files | undefined;
+
+/** Called by the entry file. */
+export function useFiles(files: Files | undefined): void {
+  available = files;
+}
+
+/** The file system; `purpose` says in the error what wanted one. */
+export function files(purpose: string): Files {
+  if (available) return available;
+  throw new EmberwingError("Unsupported", `${purpose}: there is no file system here`);
+}

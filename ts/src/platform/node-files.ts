@@ -1,0 +1,94 @@
+/** The file system of Node, Deno and Bun. Imported by `node.ts` alone. */
+import { randomUUID } from "node:crypto";
+import { access, constants, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { EmberwingError } from "../errors.js";
+import type { Files } from "./files.js";
+
+export const nodeFiles: Files = { read, list, makeWritable, write, remove, join };
+
+async function read(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) {
+      throw new EmberwingError("MissingFile", `${path}: there is no such file`, { cause: error });
+    }
+    throw new EmberwingError("InvalidFile", `${path}: cannot be read (${reason(error)})`, { cause: error });
+  }
+}
+
+async function list(directory: string, { recursive }: { recursive: boolean }): Promise<string[] | undefined> {
+  try {
+    const entries = await readdir(directory, { recursive, withFileTypes: true });
+    const files = entries.filter((entry) => !entry.isDirectory());
+    return files.map((file) => relative(directory, join(file.parentPath, file.name)).replaceAll(sep, "/")).sort();
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw new EmberwingError("InvalidFile", `${directory}: cannot be listed (${reason(error)})`, { cause: error });
+  }
+}
+
+async function makeWritable(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+    await access(directory, constants.W_OK);
+  } catch (error) {
+    throw writeFailed(directory, error);
+  }
+}
+
+async function write(path: string, content: Uint8Array | string): Promise<void> {
+  const target = resolve(path);
+  const temporary = join(dirname(target), `.${randomUUID()}.tmp`);
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    await writeAndSync(temporary, content);
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw writeFailed(path, error);
+  }
+}
+
+/** Flushed to the disk before the rename: otherwise a power cut can leave the new name on an empty file. */
+async function writeAndSync(path: string, content: Uint8Array | string): Promise<void> {
+  const file = await open(path, "wx");
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw writeFailed(path, error);
+  }
+}
+
+function writeFailed(path: string, error: unknown): EmberwingError {
+  return new EmberwingError("WriteFailed", `${path}: cannot be written (${reason(error)})`, { cause: error });
+}
+
+function reason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  const known: Record<string, string> = {
+    EACCES: "permission denied",
+    EPERM: "permission denied",
+    EROFS: "the file system is read-only",
+    ENOSPC: "the disk is full",
+    EDQUOT: "the disk quota is used up",
+    EEXIST: "a file of that name is in the way",
+    ENOTDIR: "a part of the path is a file",
+    EISDIR: "it is a directory",
+  };
+  return known[code] ?? code;
+}
+
+function hasCode(error: unknown, ...codes: string[]): boolean {
+  return codes.includes((error as NodeJS.ErrnoException).code ?? "");
+}

@@ -1,0 +1,78 @@
+/** Where a model, scheduler or pipeline is loaded from: a folder on disk, or the files that were picked in a page. */
+import { EmberwingError, invalidArgument } from "../errors.js";
+import { type Files, files } from "../platform/files.js";
+
+/**
+ * A path of a folder, or its files: those of an `<input type="file" webkitdirectory>`, or any content by its path,
+ * or a folder of your own kind. Paths of `File`s start with the name of the folder that was picked; it is left away.
+ */
+export type PretrainedSource = string | readonly File[] | ReadonlyMap<string, Blob | Uint8Array> | PretrainedFolder;
+
+/** A folder to read from, wherever it is. */
+export interface PretrainedFolder {
+  /** How messages name it. */
+  readonly path: string;
+  /** The names of the files that lie directly in it; `undefined` where there is no such folder. */
+  fileNames(): Promise<string[] | undefined>;
+  read(name: string): Promise<Uint8Array>;
+  subfolder(name: string): PretrainedFolder;
+}
+
+export function openFolder(source: PretrainedSource): PretrainedFolder {
+  if (typeof source === "string") return openPath(source);
+  if (source instanceof Map) return memoryFolder(source, "");
+  if (Array.isArray(source)) return memoryFolder(filesByPath(source), "");
+  if (typeof (source as Partial<PretrainedFolder>)?.fileNames === "function") return source as PretrainedFolder;
+  throw invalidArgument("source", "a folder's path, File[] or a Map of contents by path", source);
+}
+
+function openPath(path: string): PretrainedFolder {
+  if (path.startsWith("hub:")) {
+    throw new EmberwingError("Unsupported", `${path}: download the repository and pass the folder's path`);
+  }
+  return diskFolder(files(`loading ${path}`), path);
+}
+
+function diskFolder(files: Files, path: string): PretrainedFolder {
+  return {
+    path,
+    fileNames: () => files.list(path, { recursive: false }),
+    read: (name) => files.read(files.join(path, name)),
+    subfolder: (name) => diskFolder(files, files.join(path, name)),
+  };
+}
+
+function memoryFolder(contents: ReadonlyMap<string, Blob | Uint8Array>, prefix: string): PretrainedFolder {
+  return {
+    path: prefix === "" ? "the given files" : prefix,
+    async fileNames() {
+      const inside = [...contents.keys()]
+        .filter((path) => path.startsWith(prefix))
+        .map((path) => path.slice(prefix.length));
+      return inside.length === 0 ? undefined : inside.filter((name) => !name.includes("/")).sort();
+    },
+    async read(name) {
+      const content = contents.get(prefix + name);
+      if (!content) throw new EmberwingError("MissingFile", `${prefix}${name}: it is not among the given files`);
+      return content instanceof Uint8Array ? content : new Uint8Array(await content.arrayBuffer());
+    },
+    subfolder: (name) => memoryFolder(contents, `${prefix}${name}/`),
+  };
+}
+
+function filesByPath(list: readonly File[]): Map<string, File> {
+  return new Map(list.map((file) => [file.webkitRelativePath.replace(/^[^/]*\//, "") || file.name, file]));
+}
+
+/** The text of a file of the folder; a missing one is an error that lists what lies there instead. */
+export async function readText(folder: PretrainedFolder, name: string): Promise<string> {
+  const names = await folder.fileNames();
+  if (!names?.includes(name)) throw missing(folder, [name], names);
+  return new TextDecoder().decode(await folder.read(name));
+}
+
+/** Nothing of what was looked for is in the folder. */
+export function missing(folder: PretrainedFolder, wanted: string[], names: string[] | undefined): EmberwingError {
+  const found = names === undefined ? "there is no such folder" : `found ${names.join(", ") || "no files"}`;
+  return new EmberwingError("MissingFile", `${folder.path}: expected ${wanted.join(" or ")}, ${found}`);
+}

@@ -1,0 +1,68 @@
+/** The weight files of one model folder: which ones a load takes, and what a save leaves behind. */
+import type { WeightsHandle } from "../core.js";
+import { call, enqueue } from "../engine.js";
+import { EmberwingError } from "../errors.js";
+import type { Files } from "../platform/files.js";
+import { missing, type PretrainedFolder, readText } from "./folder.js";
+
+const SAFETENSORS = "diffusion_pytorch_model.safetensors";
+const BIN = "diffusion_pytorch_model.bin";
+
+/**
+ * Reads the weights of a model folder, in diffusers' order of choice: sharded or single safetensors, then the same
+ * as `.bin`.
+ *
+ * @param variant `"fp16"` takes `diffusion_pytorch_model.fp16.safetensors` and its like.
+ */
+export async function readWeights(folder: PretrainedFolder, variant?: string): Promise<WeightsHandle> {
+  const weights = call((core) => new core.Weights());
+  try {
+    for (const name of await weightFiles(folder, variant)) {
+      const bytes = await folder.read(name);
+      await enqueue(() => weights.add(name, bytes));
+    }
+    return weights;
+  } catch (error) {
+    void enqueue(() => weights.dispose());
+    throw error;
+  }
+}
+
+async function weightFiles(folder: PretrainedFolder, variant?: string): Promise<string[]> {
+  const wanted = [`${SAFETENSORS}.index.json`, SAFETENSORS, `${BIN}.index.json`, BIN].map((name) =>
+    withVariant(name, variant),
+  );
+  const names = await folder.fileNames();
+  const chosen = wanted.find((name) => names?.includes(name));
+  if (chosen === undefined) throw missing(folder, wanted, names);
+  return chosen.endsWith(".json") ? shardFiles(folder, chosen, names ?? []) : [chosen];
+}
+
+async function shardFiles(folder: PretrainedFolder, index: string, names: string[]): Promise<string[]> {
+  const text = await readText(folder, index);
+  const shards = JSON.parse(call((core) => core.shardFiles(index, text))) as string[];
+  const absent = shards.filter((shard) => !names.includes(shard));
+  if (absent.length === 0) return shards;
+  throw new EmberwingError(
+    "MissingFile",
+    `${folder.path}: ${index} names ${absent.join(", ")}, which is not there; found ${names.join(", ")}`,
+  );
+}
+
+/** diffusers puts the variant before the last extension, also in the names of index files. */
+function withVariant(name: string, variant: string | undefined): string {
+  return variant === undefined ? name : name.replace(/\.([^.]*)$/, `.${variant}.$1`);
+}
+
+/**
+ * Writes a model's weights, then removes the shards of an earlier save: a load would prefer their index to the
+ * file just written.
+ */
+export async function writeWeights(files: Files, directory: string, content: Uint8Array): Promise<void> {
+  await files.write(files.join(directory, SAFETENSORS), content);
+  const names = (await files.list(directory, { recursive: false })) ?? [];
+  const stale = names.filter((name) =>
+    /^diffusion_pytorch_model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name),
+  );
+  for (const name of stale.filter((name) => name !== SAFETENSORS)) await files.remove(files.join(directory, name));
+}

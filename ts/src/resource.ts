@@ -1,0 +1,35 @@
+/** What all classes over a handle with memory in the core share: giving that memory back. */
+import { enqueue } from "./engine.js";
+
+interface Disposable {
+  dispose(): void;
+}
+
+/** Queued like any call, so that calls made before it still find the object. */
+function release(handle: Disposable): void {
+  void enqueue(() => handle.dispose());
+}
+
+/** A net for objects that were never disposed: their memory goes back from the core's own thread. */
+const abandoned = new FinalizationRegistry<Disposable>(release);
+
+/** Holds memory of the core until `dispose()`, the end of a `using` block, or garbage collection. */
+export abstract class Resource<Handle extends Disposable> {
+  /** @internal */
+  readonly handle: Handle;
+
+  protected constructor(handle: Handle) {
+    this.handle = handle;
+    abandoned.register(this, handle, this);
+  }
+
+  /** Gives the memory back. Later calls reject with `Disposed`; disposing twice is fine. */
+  dispose(): void {
+    abandoned.unregister(this);
+    release(this.handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * What all schedulers share. The algorithms are in the core; a subclass says which one, and types its options.
+ *
+ * A scheduler is host arithmetic: its methods are synchronous, and its tensors may have any shape that starts with
+ * the batch.
+ */
+import type { SchedulerHandle } from "../core.js";
+import { call } from "../engine.js";
+import { EmberwingError, invalidArgument } from "../errors.js";
+import type { SetTimesteps } from "../generated/SetTimesteps.js";
+import type { StepOptions as AlgorithmOptions } from "../generated/StepOptions.js";
+import { checkOptions } from "../options.js";
+import { files } from "../platform/files.js";
+import { openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
+import type { Generator } from "../random/generator.js";
+import {
+  checkSameShape,
+  checkTensor,
+  elementCount,
+  type PerSample,
+  perSampleValues,
+  shapeOf,
+  type Tensor,
+} from "../tensor.js";
+
+const CONFIG_FILE = "scheduler_config.json";
+
+/** Options of one step; those of the core's `StepOptions` are the algorithm's own. */
+export interface StepOptions extends AlgorithmOptions {
+  /** Draws the noise that the step adds. */
+  generator?: Generator;
+  /** Used in place of drawn noise; shaped like the sample. */
+  noise?: Tensor;
+}
+
+/** What `step` gives back; both tensors are shaped like the sample. */
+export interface StepOutput {
+  /** The sample one step nearer to the data, x_{t-1}. */
+  prevSample: Tensor;
+  /** The estimate of the clean sample x_0, from algorithms that make one. */
+  predOriginalSample?: Tensor;
+}
+
+/** A scheduler class: what `fromConfig` and `fromPretrained` are called on. */
+export interface SchedulerClass<S> {
+  readonly className: string;
+  new (config: object, handle: SchedulerHandle): S;
+}
+
+/** By the frozen `config`: `fromConfig(other.config)` finds what `other` was told, as diffusers' FrozenDict does. */
+const ownerOfConfig = new WeakMap<object, Scheduler>();
+
+export abstract class Scheduler<Config extends object = object> {
+  /** The class's name in diffusers, in files and in `model_index.json`. */
+  static readonly className: string;
+
+  /** @internal */
+  readonly handle: SchedulerHandle;
+  /** All options with their values. Frozen: another configuration is another scheduler (`fromConfig`). */
+  readonly config: Readonly<Config>;
+  #timesteps: number[] | undefined;
+
+  /**
+   * @param config Any part of the options; the others take diffusers' defaults.
+   * @param handle What the core made already, as in `fromPretrained`; then `config` is not looked at.
+   */
+  constructor(config: Partial<Config> = {}, handle?: SchedulerHandle) {
+    const { className } = new.target;
+    this.handle = handle ?? call((core) => new core.Scheduler(className, JSON.stringify(config)));
+    this.config = Object.freeze(JSON.parse(call(() => this.handle.config())) as Config);
+    ownerOfConfig.set(this.config, this);
+  }
+
+  /**
+   * The same settings in another class: options that were never set take the new class's defaults.
+   *
+   * @example
+   * const ddim = DDIMScheduler.fromConfig(ddpm.config, { timestepSpacing: "trailing" });
+   */
+  static fromConfig<S extends Scheduler>(
+    this: SchedulerClass<S>,
+    config: Scheduler | object,
+    overrides: Partial<S["config"]> = {},
+  ): S {
+    const source = config instanceof Scheduler ? config : ownerOfConfig.get(config);
+    if (source === undefined) {
+      const { className } = this;
+      const json = JSON.stringify({ ...config, ...overrides });
+      return new this(
+        {},
+        call((core) => new core.Scheduler(className, json)),
+      );
+    }
+    return new this(
+      {},
+      call(() => source.handle.convert(this.className, JSON.stringify(overrides))),
+    );
+  }
+
+  /**
+   * Reads `scheduler_config.json`, which may be another class's: its settings are taken over as by `fromConfig`.
+   *
+   * @param source A folder's path, or the files that were picked in a page.
+   */
+  static async fromPretrained<S extends Scheduler>(
+    this: SchedulerClass<S>,
+    source: PretrainedSource,
+    options: { subfolder?: string } = {},
+  ): Promise<S> {
+    checkOptions("options", options, ["subfolder"]);
+    const root = openFolder(source);
+    const text = await readText(options.subfolder ? root.subfolder(options.subfolder) : root, CONFIG_FILE);
+    const { className } = this;
+    return new this(
+      {},
+      call((core) => core.Scheduler.fromPythonConfig(text, className)),
+    );
+  }
+
+  /** Writes `scheduler_config.json` as diffusers does. */
+  async savePretrained(directory: string): Promise<void> {
+    const target = files(`saving ${directory}`);
+    await target.write(
+      target.join(directory, CONFIG_FILE),
+      call(() => this.handle.pythonConfig()),
+    );
+  }
+
+  /** The timesteps of the loop, from noise to data: all of training's until `setTimesteps` chooses some. */
+  get timesteps(): number[] {
+    this.#timesteps ??= Array.from(call(() => this.handle.timesteps()));
+    return this.#timesteps;
+  }
+
+  /**
+   * Chooses the timesteps of a denoising loop and starts it anew.
+   *
+   * @param steps Their number, or `{ timesteps }`: a descending list of your own.
+   * @param options Further options that the algorithm has.
+   */
+  setTimesteps(steps: number | Pick<SetTimesteps, "timesteps">, options: SetTimesteps = {}): void {
+    const chosen = typeof steps === "number" ? { numInferenceSteps: steps } : steps;
+    call(() => this.handle.setTimesteps(JSON.stringify({ ...options, ...chosen })));
+    this.#timesteps = undefined;
+  }
+
+  /** What standard normal noise is multiplied by to be the first sample of a loop. */
+  get initNoiseSigma(): number {
+    return call(() => this.handle.initNoiseSigma());
+  }
+
+  /** β_t of every training timestep. */
+  get betas(): Float32Array {
+    return call(() => this.handle.table("betas"));
+  }
+
+  /** ᾱ_t, the share of the data's variance that is left at timestep t. */
+  get alphasCumprod(): Float32Array {
+    return call(() => this.handle.table("alphasCumprod"));
+  }
+
+  /** The noise levels σ of the chosen timesteps; empty where the algorithm does not count in them. */
+  get sigmas(): Float32Array {
+    return call(() => this.handle.table("sigmas"));
+  }
+
+  /** The sample as the model wants to see it at timestep `t`; many algorithms leave it as it is. */
+  scaleModelInput(sample: Tensor, t: number): Tensor {
+    checkTensor("sample", sample);
+    return { data: call(() => this.handle.scaleModelInput(sample.data, t)), shape: [...sample.shape] };
+  }
+
+  /**
+   * One step of the denoising loop.
+   *
+   * @param modelOutput What the model said about `scaleModelInput(sample, t)`; with a learned variance it has twice
+   *   the sample's channels.
+   * @param t One of `timesteps`, in their order.
+   * @throws `InvalidArgument` where the step needs noise and neither `generator` nor `noise` is given.
+   */
+  step(modelOutput: Tensor, t: number, sample: Tensor, options: StepOptions = {}): StepOutput {
+    checkTensor("modelOutput", modelOutput);
+    checkTensor("sample", sample);
+    const { generator, noise, ...own } = options;
+    const json = JSON.stringify(own);
+    const draws = call(() => this.handle.noiseDraws(t, json));
+    const drawn = stepNoise(draws, sample, generator, noise);
+    const output = call(() => this.handle.step(modelOutput.data, t, sample.data, shapeOf(sample), json, drawn));
+    const predOriginalSample = output.predOriginalSample();
+    return {
+      prevSample: { data: output.prevSample(), shape: [...sample.shape] },
+      ...(predOriginalSample.length > 0 && {
+        predOriginalSample: { data: predOriginalSample, shape: [...sample.shape] },
+      }),
+    };
+  }
+
+  /**
+   * The forward process: data with the noise that belongs to a timestep, √ᾱ_t·x + √(1−ᾱ_t)·ε in the classes that
+   * count in ᾱ.
+   *
+   * @param timesteps One, or one for each sample of the batch.
+   */
+  addNoise(original: Tensor, noise: Tensor, timesteps: PerSample): Tensor {
+    checkTensor("original", original);
+    checkSameShape("noise", noise, "original", original.shape);
+    const t = Float64Array.from(perSampleValues("timesteps", timesteps));
+    return { data: call(() => this.handle.addNoise(original.data, noise.data, t)), shape: [...original.shape] };
+  }
+
+  /** The target of `predictionType: "v_prediction"`: √ᾱ_t·ε − √(1−ᾱ_t)·x. */
+  getVelocity(sample: Tensor, noise: Tensor, timesteps: PerSample): Tensor {
+    checkTensor("sample", sample);
+    checkSameShape("noise", noise, "sample", sample.shape);
+    const t = Float64Array.from(perSampleValues("timesteps", timesteps));
+    return { data: call(() => this.handle.getVelocity(sample.data, noise.data, t)), shape: [...sample.shape] };
+  }
+}
+
+/** `draws` tensors of noise, one after the other, as the core takes them. */
+function stepNoise(draws: number, sample: Tensor, generator?: Generator, noise?: Tensor): Float32Array {
+  if (draws === 0) return new Float32Array(0);
+  if (generator && noise) throw invalidArgument("generator, noise", "at most one of the two", "both");
+  if (noise) {
+    checkSameShape("noise", noise, "sample", draws === 1 ? sample.shape : [draws, ...sample.shape]);
+    return noise.data;
+  }
+  if (!generator) {
+    throw new EmberwingError("InvalidArgument", "generator: this step adds noise; pass { generator } or { noise }");
+  }
+  const size = elementCount(sample.shape);
+  const all = new Float32Array(draws * size);
+  // Drawn one by one: torch's numbers depend on where a draw ends.
+  for (let draw = 0; draw < draws; draw++) all.set(generator.randn(sample.shape).data, draw * size);
+  return all;
+}

@@ -1,0 +1,33 @@
+import type { AdamWHandle } from "../core.js";
+import { call, enqueue } from "../engine.js";
+import type { AdamWOptions } from "../generated/AdamWOptions.js";
+import { UNet2DModel } from "../models/unet-2d-model.js";
+import { checkInstance } from "../options.js";
+import { Resource } from "../resource.js";
+
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101), as
+ * `torch.optim.AdamW`.
+ *
+ * @example
+ * const optimizer = new AdamW(unet, { learningRate: 4e-4 });
+ * const { loss } = await unet.backward({ sample: noisy, timesteps, target: noise });
+ * await optimizer.step();
+ * optimizer.zeroGrad();
+ */
+export class AdamW extends Resource<AdamWHandle> {
+  constructor(model: UNet2DModel, options: Partial<AdamWOptions> = {}) {
+    checkInstance("model", model, "a UNet2DModel", UNet2DModel);
+    super(call((core) => new core.AdamW(model.handle, JSON.stringify(options))));
+  }
+
+  /** Moves the model's parameters along the gradients that were added up. */
+  step(): Promise<void> {
+    return enqueue(() => this.handle.step());
+  }
+
+  /** Forgets the model's gradients. */
+  zeroGrad(): Promise<void> {
+    return enqueue(() => this.handle.zeroGrad());
+  }
+}

@@ -29,6 +29,11 @@ export function expectTensorClose(actual: Tensor, expected: Tensor, tolerance: n
   expectClose(actual.data, expected.data, tolerance, what);
 }
 
+/** What rounding in float32 may come to: more where the numbers are large. */
+export function scaledTolerance(tolerance: number, { data }: Tensor): number {
+  return tolerance * data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
+}
+
 export function sum(values: Iterable<number>): number {
   let total = 0;
   for (const value of values) total += value;

@@ -23,7 +23,7 @@ interface Entry {
 }
 
 export function parseSafetensors(file: Uint8Array): Record<string, Tensor> {
-  const { buffer } = file.slice();
+  const { buffer } = new Uint8Array(file); // a copy that starts at 0, which a Buffer need not
   const headerLength = Number(new DataView(buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + headerLength))) as Record<string, Entry>;
   delete header.__metadata__;

@@ -1,4 +1,4 @@
-import { access, readdir, readFile, stat } from "node:fs/promises";
+import { access, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DDPMPipeline, Image, UNet2DModel } from "emberwing";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -78,6 +78,15 @@ describe("train", () => {
     expect([samples.width, samples.height]).toEqual([262, 132]);
   });
 
+  test("names a picture that does not decode and goes on without it", async () => {
+    await writeFile(join(folder, "pictures/broken.png"), "no picture");
+    const { code, stderr } = await run(["train", ...TINY, "--max-train-steps", "1", "--output-dir", "warned"], folder);
+    await rm(join(folder, "pictures/broken.png"));
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^warning: .*broken\.png/m);
+    expect(stderr).toContain("4 pictures");
+  });
+
   test("into a used folder leaves nothing of the run before", async () => {
     const used = ["train", ...TINY, "--output-dir", "used"];
     await run([...used, "--num-epochs", "2"], folder);
@@ -90,8 +99,8 @@ describe("train", () => {
   test("writes a loss plot and a report with the command that makes the same run", async () => {
     expect(await readFile(join(output, "loss.svg"), "utf8")).toMatch(/^<svg .*<\/svg>$/s);
     const report = await readFile(join(output, "report.html"), "utf8");
-    expect(report).toContain("npx emberwing train --preset quick --resolution 8");
-    expect(report).toContain("--seed 3");
+    expect(report).toContain("npx emberwing train --preset quick --dataset-name ./pictures --resolution 8 ");
+    expect(report).toContain(" --output-dir run --seed 3 ");
     expect(report).not.toContain("Stopped before");
   });
 });

@@ -135,10 +135,10 @@ export abstract class Scheduler<Config extends object = object> {
   /**
    * Chooses the timesteps of a denoising loop and starts it anew.
    *
-   * @param steps Their number, or `{ timesteps }`: a descending list of your own.
+   * @param steps Their number, or `{ timesteps }`, or `{ sigmas }`: a descending list of your own.
    * @param options Further options that the algorithm has.
    */
-  setTimesteps(steps: number | Pick<SetTimesteps, "timesteps">, options: SetTimesteps = {}): void {
+  setTimesteps(steps: number | SetTimesteps, options: SetTimesteps = {}): void {
     const chosen = typeof steps === "number" ? { numInferenceSteps: steps } : steps;
     call(() => this.handle.setTimesteps(JSON.stringify({ ...options, ...chosen })));
     this.#timesteps = undefined;
@@ -204,7 +204,7 @@ export abstract class Scheduler<Config extends object = object> {
   addNoise(original: Tensor, noise: Tensor, timesteps: PerSample): Tensor {
     checkTensor("original", original);
     checkSameShape("noise", noise, "original", original.shape);
-    const t = Float64Array.from(perSampleValues("timesteps", timesteps));
+    const t = timestepsOf(original, timesteps);
     return { data: call(() => this.handle.addNoise(original.data, noise.data, t)), shape: [...original.shape] };
   }
 
@@ -212,9 +212,19 @@ export abstract class Scheduler<Config extends object = object> {
   getVelocity(sample: Tensor, noise: Tensor, timesteps: PerSample): Tensor {
     checkTensor("sample", sample);
     checkSameShape("noise", noise, "sample", sample.shape);
-    const t = Float64Array.from(perSampleValues("timesteps", timesteps));
+    const t = timestepsOf(sample, timesteps);
     return { data: call(() => this.handle.getVelocity(sample.data, noise.data, t)), shape: [...sample.shape] };
   }
+}
+
+/** One timestep, or one for each sample; the core sees neither shape nor batch. */
+function timestepsOf({ shape }: Tensor, timesteps: PerSample): Float64Array {
+  const values = perSampleValues("timesteps", timesteps);
+  if (values.length !== 1 && values.length !== shape[0]) {
+    const expected = `one timestep, or one for each of ${shape[0]} samples`;
+    throw new EmberwingError("ShapeMismatch", `timesteps: expected ${expected}, got ${values.length}`);
+  }
+  return Float64Array.from(values);
 }
 
 /** `draws` tensors of noise, one after the other, as the core takes them. */

@@ -98,7 +98,7 @@ pub fn to_unit_images(values: &[f32], shape: &[usize]) -> Result<Vec<f32>> {
     let &[batch, channels, height, width] = shape else {
         return Err(Error::shape("shape", "[batch, channels, height, width]", format!("{shape:?}")));
     };
-    expect_length("values", values.len(), [batch * channels, height, width])?;
+    expect_length("values", values.len(), [batch.saturating_mul(channels), height, width])?;
     let plane = height * width;
     let size = (channels * plane).max(1);
     let pixels = |image: &[f32]| -> Vec<f32> {
@@ -127,11 +127,12 @@ fn expect_channels(channels: usize) -> Result<()> {
 
 fn expect_length(argument: &str, length: usize, shape: [usize; 3]) -> Result<()> {
     let expected = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
-    if expected == Some(length) {
-        return Ok(());
-    }
     let [a, b, c] = shape;
-    Err(Error::shape(argument, format!("{a}x{b}x{c} values"), length))
+    match expected {
+        Some(0) => Err(Error::shape(argument, "at least one value", format!("{a}x{b}x{c}"))),
+        Some(expected) if expected == length => Ok(()),
+        _ => Err(Error::shape(argument, format!("{a}x{b}x{c} values"), length)),
+    }
 }
 
 #[cfg(test)]
@@ -166,9 +167,19 @@ mod tests {
     }
 
     #[test]
+    fn unit_images_are_nhwc() {
+        // ((x / 2 + 0.5).clamp(0, 1)).permute(0, 2, 3, 1)
+        let values = [-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 1.0, 0.0, -1.0, 0.5, -0.5, -3.0];
+        let expected = [0.0, 0.5, 1.0, 0.25, 0.75, 1.0, 1.0, 0.0, 0.25, 0.5, 0.75, 0.0];
+        assert_eq!(to_unit_images(&values, &[2, 3, 1, 2]).unwrap(), expected);
+        assert!(to_unit_images(&values, &[2, 3, 2]).unwrap_err().to_string().contains("[batch, channels"));
+    }
+
+    #[test]
     fn a_wrong_number_of_values_is_refused() {
         let error = pixels_to_tensor(&[0; 5], 3, 1, 2).unwrap_err();
         assert_eq!(error.to_string(), "[ShapeMismatch] data: expected 3x1x2 values, got 5");
+        assert!(tensor_to_pixels(&[], 0, usize::MAX, 2).unwrap_err().to_string().contains("at least one value"));
         assert!(Image::new(2, 2, 2, vec![0; 8]).is_err());
         assert!(Image::new(usize::MAX, 3, 3, vec![]).is_err());
     }

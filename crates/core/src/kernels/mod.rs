@@ -8,12 +8,14 @@
 mod adamw;
 mod attention;
 mod conv2d;
+pub mod cpu;
 mod flex;
 mod group_norm;
 mod linear;
 
 pub use adamw::{AdamWStep, Moments, adamw, sum_of_squares};
 pub use conv2d::Conv2dOptions;
+pub use flex::keep_packed_weights;
 
 use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;

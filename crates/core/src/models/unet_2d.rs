@@ -8,7 +8,7 @@ use super::unet_2d_blocks::{BlockStyle, DownBlock2D, UpBlock2D, UpChannels};
 use super::unet_2d_config::{ClassEmbedType, TimeEmbeddingType, TimeScaleShift, UNet2DModelConfig};
 use super::unet_2d_mid_block::UNetMidBlock2D;
 use super::unet_2d_skip_blocks::{SkipDownBlock2D, SkipUpBlock2D};
-use crate::kernels::{Conv2dOptions, GroupNormOptions};
+use crate::kernels::{Conv2dOptions, GroupNormOptions, keep_packed_weights};
 use crate::random::Generator;
 use crate::{Error, Result};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -80,7 +80,7 @@ impl UNet2DModel {
     pub fn predict(&self, inputs: Inputs) -> Tensor<4> {
         let weights = self.parameters.constants();
         let sample = self.upload(inputs);
-        self.network.forward(&self.config, &Pass::new(&weights, None), sample, inputs)
+        keep_packed_weights(|| self.network.forward(&self.config, &Pass::new(&weights, None), sample, inputs))
     }
 
     /// The prediction with its graph: from `sample` (as [`Self::upload`] gave it) and `leaves` on.

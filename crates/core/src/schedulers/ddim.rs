@@ -108,12 +108,12 @@ impl Scheduler for DdimScheduler {
     }
 
     fn noise_draws(&self, _timestep: f64, options: &StepOptions) -> Result<usize> {
-        Ok(usize::from(options.eta()? > 0.0))
+        Ok(usize::from(options.eta_or(0.0)? > 0.0))
     }
 
     /// Equation 12: the estimate of x_0, the direction back to x_t, and noise of deviation σ_t (equation 16).
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        let eta = input.options.eta()?;
+        let eta = input.options.eta_or(0.0)?;
         let prediction = self.config.prediction_type;
         let alpha_prod = self.process.alpha_cumprod(input.timestep)?;
         let alpha_prod_prev = self.previous_alpha_prod(input.timestep)?;

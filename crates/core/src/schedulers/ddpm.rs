@@ -3,8 +3,9 @@
 use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::{SampleClipping, Thresholding, clip_original};
-use super::elementwise::{add_scaled, weighted_sum};
-use super::options::{SetTimesteps, Steps, StepInput, StepOptions, StepOutput};
+use super::elementwise::weighted_sum;
+use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps};
+use super::posterior::{Posterior, VarianceType};
 use super::prediction::PredictionType;
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
@@ -12,25 +13,6 @@ use super::registry::SchedulerClass;
 use super::spacing::{Spacing, custom_timesteps};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-
-/// The variance of p(x_{t-1} | x_t).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
-#[serde(rename_all = "snake_case")]
-pub enum VarianceType {
-    /// β̃_t, the variance of q(x_{t-1} | x_t, x_0): the lower bound.
-    FixedSmall,
-    /// The same by way of its logarithm.
-    FixedSmallLog,
-    /// β_t: the upper bound.
-    FixedLarge,
-    /// The same by way of its logarithm.
-    FixedLargeLog,
-    /// The model's second half of channels is the variance.
-    Learned,
-    /// The model's second half of channels lies between the bounds' logarithms (Nichol and Dhariwal 2021, equation 15).
-    LearnedRange,
-}
 
 /// The options of [`DdpmScheduler`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,28 +88,7 @@ impl DdpmScheduler {
         let alpha_prod = self.process.alpha_cumprod(timestep)?;
         let previous = self.previous_timestep(timestep)?;
         let alpha_prod_prev = previous.map_or(Ok(1.0), |t| self.process.alpha_cumprod(t))?;
-        Ok(Posterior { alpha_prod, alpha_prod_prev })
-    }
-
-    fn is_variance_learned(&self) -> bool {
-        matches!(self.config.variance_type, VarianceType::Learned | VarianceType::LearnedRange)
-    }
-
-    /// x + σ·z; `predicted` is what the model says of the variance, empty where it is fixed.
-    fn add_noise_of_step(&self, sample: &mut [f32], noise: &[f32], predicted: &[f32], posterior: &Posterior) {
-        let (small, large) = (posterior.variance(), posterior.beta());
-        match self.config.variance_type {
-            VarianceType::FixedSmall | VarianceType::FixedSmallLog => add_scaled(sample, small.sqrt(), noise),
-            VarianceType::FixedLarge | VarianceType::FixedLargeLog => add_scaled(sample, large.sqrt(), noise),
-            VarianceType::Learned => add_learned_noise(sample, noise, predicted, f32::sqrt),
-            VarianceType::LearnedRange => {
-                let (min_log, max_log) = (small.ln(), large.ln());
-                add_learned_noise(sample, noise, predicted, |predicted| {
-                    let fraction = (predicted + 1.0) / 2.0;
-                    (0.5 * (fraction * max_log + (1.0 - fraction) * min_log)).exp()
-                });
-            }
-        }
+        Ok(Posterior::new(alpha_prod, alpha_prod_prev))
     }
 }
 
@@ -157,7 +118,7 @@ impl Scheduler for DdpmScheduler {
     }
 
     fn outputs_per_value(&self) -> usize {
-        if self.is_variance_learned() { 2 } else { 1 }
+        if self.config.variance_type.is_learned() { 2 } else { 1 }
     }
 
     fn noise_draws(&self, timestep: f64, _options: &StepOptions) -> Result<usize> {
@@ -175,7 +136,8 @@ impl Scheduler for DdpmScheduler {
         let (original_weight, sample_weight) = posterior.mean_weights();
         let mut prev_sample = weighted_sum([(original_weight, &original), (sample_weight, input.sample)]);
         if input.timestep > 0.0 {
-            self.add_noise_of_step(&mut prev_sample, input.noise, &predicted_variance, &posterior);
+            let variance_type = self.config.variance_type;
+            posterior.add_noise(variance_type, &mut prev_sample, input.noise, &predicted_variance);
         }
         Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })
     }
@@ -186,40 +148,5 @@ impl Scheduler for DdpmScheduler {
 
     fn velocity_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
         self.process.coefficients(timestep)
-    }
-}
-
-/// q(x_{t-1} | x_t, x_0) between two steps of the run (equations 6 and 7).
-struct Posterior {
-    alpha_prod: f32,
-    alpha_prod_prev: f32,
-}
-
-impl Posterior {
-    fn alpha(&self) -> f32 {
-        self.alpha_prod / self.alpha_prod_prev
-    }
-
-    fn beta(&self) -> f32 {
-        1.0 - self.alpha()
-    }
-
-    /// β̃_t, kept above zero for its logarithm.
-    fn variance(&self) -> f32 {
-        ((1.0 - self.alpha_prod_prev) / (1.0 - self.alpha_prod) * self.beta()).max(1e-20)
-    }
-
-    /// The weights of x_0 and x_t in the mean.
-    fn mean_weights(&self) -> (f32, f32) {
-        let beta_prod = 1.0 - self.alpha_prod;
-        let original = self.alpha_prod_prev.sqrt() * self.beta() / beta_prod;
-        let sample = self.alpha().sqrt() * (1.0 - self.alpha_prod_prev) / beta_prod;
-        (original, sample)
-    }
-}
-
-fn add_learned_noise(sample: &mut [f32], noise: &[f32], predicted: &[f32], deviation: impl Fn(f32) -> f32) {
-    for ((x, z), predicted) in sample.iter_mut().zip(noise).zip(predicted) {
-        *x += deviation(*predicted) * z;
     }
 }

@@ -11,7 +11,7 @@ use super::prediction::PredictionType;
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
-use super::sigma_run::SigmaRun;
+use super::run::Run;
 use super::sigmas::{SigmaCurve, SigmaSpacing, TrainingSigmas};
 use super::solver_steps::{FlowSigmas, SolverCurve, solver_steps, solver_timesteps};
 use super::spacing::Spacing;
@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub enum DeisAlgorithmType {
-    #[serde(rename = "deis", alias = "dpmsolver", alias = "dpmsolver++")]
+    #[serde(rename = "deis")]
+    #[serde(alias = "dpmsolver", alias = "dpmsolver++")]
     Deis,
 }
 
@@ -31,7 +32,8 @@ pub enum DeisAlgorithmType {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub enum DeisSolverType {
     /// Polynomials in ln ρ.
-    #[serde(rename = "logrho", alias = "midpoint", alias = "heun", alias = "bh1", alias = "bh2")]
+    #[serde(rename = "logrho")]
+    #[serde(alias = "midpoint", alias = "heun", alias = "bh1", alias = "bh2")]
     LogRho,
 }
 
@@ -84,7 +86,7 @@ pub struct DeisMultistepScheduler {
     config: Registered<DeisMultistepSchedulerConfig>,
     process: DiscreteProcess,
     training: TrainingSigmas,
-    run: SigmaRun,
+    run: Run,
     history: History,
 }
 
@@ -100,7 +102,7 @@ impl SchedulerClass for DeisMultistepScheduler {
         check_order(config.solver_order)?;
         let process = DiscreteProcess::new(&config.noise_schedule, false)?;
         let training = TrainingSigmas::new(&process);
-        let run = SigmaRun::of_training(&process, training.descending());
+        let run = Run::of_training(&process, training.descending());
         Ok(Self { config, process, training, run, history: History::default() })
     }
 }
@@ -180,7 +182,7 @@ impl Scheduler for DeisMultistepScheduler {
         let whole = |t: f64| if rounds { t.round_ties_even() } else { t.trunc() };
         let lowest = if curve == SolverCurve::Spaced { None } else { sigmas.last().copied() };
         let last = lowest.unwrap_or(self.training.min());
-        self.run = SigmaRun::new(timesteps.into_iter().map(whole).collect(), sigmas.into_iter().chain([last]));
+        self.run = Run::new(timesteps.into_iter().map(whole).collect(), sigmas.into_iter().chain([last]));
         self.history.clear();
         Ok(())
     }

@@ -18,7 +18,8 @@ pub enum AlgorithmType {
     #[serde(rename = "dpmsolver")]
     Dpmsolver,
     /// The ODE in terms of x_0. ("deis" in a configuration of that scheduler means this here.)
-    #[serde(rename = "dpmsolver++", alias = "deis")]
+    #[serde(rename = "dpmsolver++")]
+    #[serde(alias = "deis")]
     DpmsolverPlusPlus,
     /// The SDE in terms of the noise.
     #[serde(rename = "sde-dpmsolver")]
@@ -108,9 +109,7 @@ impl StepWeights {
             AlgorithmType::DpmsolverPlusPlus => Self::of_original(from, to, h, 0.0),
             AlgorithmType::SdeDpmsolverPlusPlus => Self::of_original_with_noise(from, to, h),
             AlgorithmType::Dpmsolver => Self::of_noise(from, to, h, 1.0, 0.0),
-            AlgorithmType::SdeDpmsolver => {
-                Self::of_noise(from, to, h, 2.0, to.sigma * ((2.0 * h).exp() - 1.0).sqrt())
-            }
+            AlgorithmType::SdeDpmsolver => Self::of_noise(from, to, h, 2.0, to.sigma * ((2.0 * h).exp() - 1.0).sqrt()),
         }
     }
 

@@ -4,17 +4,17 @@
 use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
-use super::ddpm::VarianceType;
 use super::dpm_solver::{
     AlgorithmType, History, MultistepUpdate, NoiseLevel, OrderRule, OutputConversion, SolverType, check_final_sigma,
     check_order,
 };
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps, not_prepared};
+use super::posterior::VarianceType;
 use super::prediction::PredictionType;
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
-use super::sigma_run::SigmaRun;
+use super::run::Run;
 use super::sigmas::{FinalSigmasType, SigmaSpacing, TrainingSigmas};
 use super::solver_steps::{FlowSigmas, SolverCurve, solver_steps, solver_timesteps};
 use super::spacing::{Spacing, custom_timesteps};
@@ -89,7 +89,7 @@ pub struct DpmSolverMultistepScheduler {
     config: Registered<DpmSolverMultistepSchedulerConfig>,
     process: DiscreteProcess,
     training: TrainingSigmas,
-    run: SigmaRun,
+    run: Run,
     history: History,
 }
 
@@ -109,7 +109,7 @@ impl SchedulerClass for DpmSolverMultistepScheduler {
         }
         let process = DiscreteProcess::with_finite_sigmas(&config.noise_schedule, config.rescale_betas_zero_snr)?;
         let training = TrainingSigmas::new(&process);
-        let run = SigmaRun::of_training(&process, training.descending());
+        let run = Run::of_training(&process, training.descending());
         Ok(Self { config, process, training, run, history: History::default() })
     }
 }
@@ -178,16 +178,13 @@ impl Scheduler for DpmSolverMultistepScheduler {
         let timesteps = self.timesteps_before_curve(options, curve)?;
         let (timesteps, sigmas) = solver_steps(&self.training, curve, timesteps);
         let last = self.training.last(self.config.final_sigmas_type);
-        self.run = SigmaRun::new(self.whole_timesteps(curve, timesteps), sigmas.into_iter().chain([last]));
+        self.run = Run::new(self.whole_timesteps(curve, timesteps), sigmas.into_iter().chain([last]));
         self.history.clear();
         Ok(())
     }
 
     fn outputs_per_value(&self) -> usize {
-        match self.config.variance_type {
-            Some(VarianceType::Learned | VarianceType::LearnedRange) => 2,
-            _ => 1,
-        }
+        if self.config.variance_type.is_some_and(VarianceType::is_learned) { 2 } else { 1 }
     }
 
     fn noise_draws(&self, _timestep: f64, _options: &StepOptions) -> Result<usize> {
@@ -213,8 +210,7 @@ impl Scheduler for DpmSolverMultistepScheduler {
             order: self.order(index),
             history: &self.history,
         };
-        let prev_sample =
-            step.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
+        let prev_sample = step.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample })
     }

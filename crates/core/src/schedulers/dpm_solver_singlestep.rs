@@ -4,7 +4,6 @@
 use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
-use super::ddpm::VarianceType;
 use super::dpm_solver::{
     AlgorithmType, History, MultistepUpdate, NoiseLevel, OutputConversion, SolverType, StepWeights, check_final_sigma,
     check_order, difference,
@@ -12,11 +11,12 @@ use super::dpm_solver::{
 use super::dpm_solver_multistep::clipped_timesteps;
 use super::elementwise::weighted_sum;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps, not_prepared};
+use super::posterior::VarianceType;
 use super::prediction::PredictionType;
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
-use super::sigma_run::SigmaRun;
+use super::run::Run;
 use super::sigmas::{FinalSigmasType, SigmaCurve, SigmaSpacing, TrainingSigmas};
 use super::solver_steps::{FlowSigmas, SolverCurve, solver_steps, solver_timesteps};
 use super::spacing::{Spacing, custom_timesteps};
@@ -79,7 +79,7 @@ pub struct DpmSolverSinglestepScheduler {
     config: Registered<DpmSolverSinglestepSchedulerConfig>,
     process: DiscreteProcess,
     training: TrainingSigmas,
-    run: SigmaRun,
+    run: Run,
     /// Of each evaluation: which one it is of its step.
     orders: Vec<usize>,
     history: History,
@@ -104,7 +104,7 @@ impl SchedulerClass for DpmSolverSinglestepScheduler {
         }
         let process = DiscreteProcess::new(&config.noise_schedule, false)?;
         let training = TrainingSigmas::new(&process);
-        let run = SigmaRun::of_training(&process, training.descending());
+        let run = Run::of_training(&process, training.descending());
         let (orders, history, start) = (Vec::new(), History::default(), Vec::new());
         Ok(Self { config, process, training, run, orders, history, start })
     }
@@ -199,17 +199,14 @@ impl Scheduler for DpmSolverSinglestepScheduler {
         let rounds = curve == SolverCurve::Curve(SigmaCurve::Karras);
         let whole = |t: f64| if rounds { t.round_ties_even() } else { t.trunc() };
         let last = self.training.last(self.config.final_sigmas_type);
-        self.run = SigmaRun::new(timesteps.into_iter().map(whole).collect(), sigmas.into_iter().chain([last]));
+        self.run = Run::new(timesteps.into_iter().map(whole).collect(), sigmas.into_iter().chain([last]));
         self.orders = self.orders(self.run.timesteps().len());
         self.history.clear();
         Ok(())
     }
 
     fn outputs_per_value(&self) -> usize {
-        match self.config.variance_type {
-            Some(VarianceType::Learned | VarianceType::LearnedRange) => 2,
-            _ => 1,
-        }
+        if self.config.variance_type.is_some_and(VarianceType::is_learned) { 2 } else { 1 }
     }
 
     fn noise_draws(&self, _timestep: f64, _options: &StepOptions) -> Result<usize> {

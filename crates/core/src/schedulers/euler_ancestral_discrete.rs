@@ -8,7 +8,7 @@ use super::prediction::{PredictionType, original_of_sigma};
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
-use super::sigma_run::{SigmaRun, ancestral_sigmas, derivative};
+use super::run::{Run, ancestral_sigmas, derivative};
 use super::sigmas::TrainingSigmas;
 use super::spacing::Spacing;
 use crate::Result;
@@ -45,7 +45,7 @@ pub struct EulerAncestralDiscreteScheduler {
     config: Registered<EulerAncestralDiscreteSchedulerConfig>,
     process: DiscreteProcess,
     training: TrainingSigmas,
-    run: SigmaRun,
+    run: Run,
 }
 
 impl SchedulerClass for EulerAncestralDiscreteScheduler {
@@ -56,7 +56,7 @@ impl SchedulerClass for EulerAncestralDiscreteScheduler {
         config.prediction_type.check(PredictionType::OF_NOISE_SCHEDULES)?;
         let process = DiscreteProcess::with_finite_sigmas(&config.noise_schedule, config.rescale_betas_zero_snr)?;
         let training = TrainingSigmas::new(&process);
-        let run = SigmaRun::of_training(&process, training.descending());
+        let run = Run::of_training(&process, training.descending());
         Ok(Self { config, process, training, run })
     }
 }

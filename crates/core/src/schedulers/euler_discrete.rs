@@ -2,13 +2,14 @@
 
 use super::Scheduler;
 use super::betas::NoiseSchedule;
-use super::elementwise::{add_scaled, weighted_sum};
+use super::churn::{churn, raise_noise};
+use super::elementwise::weighted_sum;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps};
 use super::prediction::{PredictionType, original_of_sigma};
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
-use super::sigma_run::{SigmaRun, derivative};
+use super::run::{Run, derivative};
 use super::sigmas::{FinalSigmasType, SigmaSpacing, TrainingSigmas, ramp};
 use super::spacing::{Spacing, custom_descending};
 use crate::{Error, Result};
@@ -85,7 +86,7 @@ pub struct EulerDiscreteScheduler {
     config: Registered<EulerDiscreteSchedulerConfig>,
     process: DiscreteProcess,
     training: TrainingSigmas,
-    run: SigmaRun,
+    run: Run,
 }
 
 impl SchedulerClass for EulerDiscreteScheduler {
@@ -102,7 +103,7 @@ impl SchedulerClass for EulerDiscreteScheduler {
         }
         let process = DiscreteProcess::with_finite_sigmas(&config.noise_schedule, config.rescale_betas_zero_snr)?;
         let training = TrainingSigmas::new(&process);
-        let run = SigmaRun::of_training(&process, training.descending());
+        let run = Run::of_training(&process, training.descending());
         let mut scheduler = Self { config, process, training, run };
         if scheduler.is_continuous() {
             scheduler.run = scheduler.continuous_run(scheduler.run.sigmas().iter().copied().map(f64::from).collect());
@@ -118,14 +119,15 @@ impl EulerDiscreteScheduler {
     }
 
     /// The run over these σ for a model that takes ¼·ln σ.
-    fn continuous_run(&self, sigmas: Vec<f64>) -> SigmaRun {
+    fn continuous_run(&self, sigmas: Vec<f64>) -> Run {
         let steps = sigmas.len() - 1;
-        SigmaRun::new(sigmas.iter().take(steps).map(|sigma| 0.25 * sigma.ln()).collect(), sigmas)
+        Run::new(sigmas.iter().take(steps).map(|sigma| 0.25 * sigma.ln()).collect(), sigmas)
     }
 
     fn custom_timesteps(&self, timesteps: &[f64]) -> Result<Vec<f64>> {
         if self.config.sigma_spacing.curve()?.is_some() || self.is_continuous() {
-            let expected = "none where useKarrasSigmas, useExponentialSigmas, useBetaSigmas or timestepType say the steps";
+            let expected =
+                "none where useKarrasSigmas, useExponentialSigmas, useBetaSigmas or timestepType say the steps";
             return Err(Error::argument("timesteps", expected, format!("{timesteps:?}")));
         }
         custom_descending("timesteps", timesteps, 0.0..=(self.num_train_timesteps() - 1) as f64)
@@ -149,16 +151,6 @@ impl EulerDiscreteScheduler {
         sigmas.push(self.training.last(self.config.final_sigmas_type));
         Ok((timesteps, sigmas))
     }
-
-    /// γ of Karras et al. 2022, algorithm 2: by how much σ is raised before the step.
-    fn churn(&self, sigma: f32, options: &StepOptions) -> f32 {
-        let (min, max) = (options.s_tmin.unwrap_or(0.0) as f32, options.s_tmax.unwrap_or(f64::INFINITY) as f32);
-        if !(min..=max).contains(&sigma) {
-            return 0.0;
-        }
-        let churn = options.s_churn.unwrap_or(0.0) / (self.run.sigmas().len() - 1) as f64;
-        churn.min(std::f64::consts::SQRT_2 - 1.0) as f32
-    }
 }
 
 impl Scheduler for EulerDiscreteScheduler {
@@ -180,7 +172,7 @@ impl Scheduler for EulerDiscreteScheduler {
                 (self.training.timesteps_of(sigmas.get(..steps).unwrap_or_default()), sigmas)
             }
         };
-        self.run = if self.is_continuous() { self.continuous_run(sigmas) } else { SigmaRun::new(timesteps, sigmas) };
+        self.run = if self.is_continuous() { self.continuous_run(sigmas) } else { Run::new(timesteps, sigmas) };
         Ok(())
     }
 
@@ -190,21 +182,18 @@ impl Scheduler for EulerDiscreteScheduler {
 
     fn noise_draws(&self, timestep: f64, options: &StepOptions) -> Result<usize> {
         let sigma = self.run.sigma(self.run.current(timestep)?);
-        Ok(usize::from(self.churn(sigma, options) > 0.0))
+        Ok(usize::from(churn(options, sigma, self.run.sigmas().len()) > 0.0))
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter(input.timestep)?;
         let (sigma, next) = (self.run.sigma(index), self.run.sigma(index + 1));
-        let raised = sigma * (self.churn(sigma, input.options) + 1.0);
-        let mut sample = input.sample.to_vec();
-        let added = (raised * raised - sigma * sigma).sqrt() * input.options.s_noise.unwrap_or(1.0) as f32;
-        add_scaled(&mut sample, added, input.noise);
+        let (raised, sample) = raise_noise(&input, sigma, self.run.sigmas().len());
 
         // diffusers raises σ for the noise prediction but not for the velocity.
-        let sigma_of_prediction = if self.config.prediction_type == PredictionType::VPrediction { sigma } else { raised };
-        let original =
-            original_of_sigma(self.config.prediction_type, input.model_output, &sample, sigma_of_prediction);
+        let sigma_of_prediction =
+            if self.config.prediction_type == PredictionType::VPrediction { sigma } else { raised };
+        let original = original_of_sigma(self.config.prediction_type, input.model_output, &sample, sigma_of_prediction);
         let slope = derivative(&sample, &original, raised);
         let prev_sample = weighted_sum([(1.0, &sample), (next - raised, &slope)]);
         self.run.leave();

@@ -9,7 +9,7 @@ use super::prediction::{PredictionType, original_of_sigma};
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
-use super::sigma_run::{SigmaRun, derivative};
+use super::run::{Run, derivative};
 use super::sigmas::{SigmaSpacing, TrainingSigmas};
 use super::spacing::{Spacing, custom_descending};
 use crate::{Error, Result};
@@ -52,17 +52,25 @@ pub struct HeunDiscreteScheduler {
     process: DiscreteProcess,
     training: TrainingSigmas,
     /// Every σ but the first and the last stands twice: for the prediction and for the correction.
-    run: SigmaRun,
+    run: Run,
     /// Between the two halves of a step.
     half_step: Option<HalfStep>,
 }
 
 /// The sample, slope and length of the step that is to be corrected.
 #[derive(Debug, Clone)]
-struct HalfStep {
-    sample: Vec<f32>,
-    slope: Vec<f32>,
-    length: f32,
+pub(super) struct HalfStep {
+    pub sample: Vec<f32>,
+    pub slope: Vec<f32>,
+    pub length: f32,
+}
+
+impl HalfStep {
+    /// The whole step along the mean of the slopes at its start and at its end.
+    pub fn correct(self, slope_at_end: &[f32]) -> Vec<f32> {
+        let mean = weighted_sum([(0.5, &self.slope), (0.5, slope_at_end)]);
+        weighted_sum([(1.0, &self.sample), (self.length, &mean)])
+    }
 }
 
 impl SchedulerClass for HeunDiscreteScheduler {
@@ -75,7 +83,7 @@ impl SchedulerClass for HeunDiscreteScheduler {
         config.sigma_spacing.curve()?;
         let process = DiscreteProcess::new(&config.noise_schedule, false)?;
         let training = TrainingSigmas::new(&process);
-        let run = SigmaRun::of_training(&process, training.descending());
+        let run = Run::of_training(&process, training.descending());
         let mut scheduler = Self { config, process, training, run, half_step: None };
         let count = scheduler.num_train_timesteps();
         scheduler.place_timesteps(&SetTimesteps { num_inference_steps: Some(count), ..Default::default() })?;
@@ -135,10 +143,7 @@ impl Scheduler for HeunDiscreteScheduler {
                 self.half_step = Some(HalfStep { sample: input.sample.to_vec(), slope, length });
                 predicted
             }
-            Some(first) => {
-                let mean = weighted_sum([(0.5, &first.slope), (0.5, &slope)]);
-                weighted_sum([(1.0, &first.sample), (first.length, &mean)])
-            }
+            Some(first) => first.correct(&slope),
         };
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })

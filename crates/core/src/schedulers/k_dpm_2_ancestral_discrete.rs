@@ -9,7 +9,7 @@ use super::prediction::{PredictionType, original_of_sigma};
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
-use super::sigma_run::{SigmaRun, ancestral_sigmas, derivative, doubled_after_first, scale_to_unit_variance};
+use super::run::{Run, ancestral_sigmas, derivative, doubled_after_first, scale_to_unit_variance};
 use super::sigmas::TrainingSigmas;
 use crate::Result;
 
@@ -19,7 +19,7 @@ pub struct Kdpm2AncestralDiscreteScheduler {
     process: DiscreteProcess,
     training: TrainingSigmas,
     /// The σ of whole steps, each but the first twice.
-    run: SigmaRun,
+    run: Run,
     /// Of each step, aligned with `run`.
     steps: AncestralSteps,
     /// The sample at the start of a step whose middle has been reached.
@@ -49,7 +49,7 @@ impl SchedulerClass for Kdpm2AncestralDiscreteScheduler {
         config.sigma_spacing.curve()?;
         let process = DiscreteProcess::new(&config.noise_schedule, false)?;
         let training = TrainingSigmas::new(&process);
-        let run = SigmaRun::of_training(&process, training.descending());
+        let run = Run::of_training(&process, training.descending());
         let mut scheduler = Self { config, process, training, run, steps: AncestralSteps::default(), start: None };
         let count = scheduler.num_train_timesteps();
         scheduler.place_timesteps(&SetTimesteps { num_inference_steps: Some(count), ..Default::default() })?;

@@ -8,7 +8,7 @@ use super::prediction::{PredictionType, original_of_sigma};
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
-use super::sigma_run::{SigmaRun, derivative, doubled_after_first, scale_to_unit_variance};
+use super::run::{Run, derivative, doubled_after_first, scale_to_unit_variance};
 use super::sigmas::{SigmaCurve, SigmaSpacing, TrainingSigmas};
 use super::spacing::Spacing;
 use crate::Result;
@@ -43,7 +43,7 @@ impl Default for Kdpm2DiscreteSchedulerConfig {
 
 impl Kdpm2DiscreteSchedulerConfig {
     /// The whole steps of a run, without those in between.
-    pub(super) fn whole_steps(&self, training: &TrainingSigmas, count: usize) -> Result<SigmaRun> {
+    pub(super) fn whole_steps(&self, training: &TrainingSigmas, count: usize) -> Result<Run> {
         let train = self.noise_schedule.num_train_timesteps;
         let curve = self.sigma_spacing.curve()?;
         let run = training.run(self.spacing.float_timesteps(train, count), curve);
@@ -57,7 +57,7 @@ pub struct Kdpm2DiscreteScheduler {
     process: DiscreteProcess,
     training: TrainingSigmas,
     /// The σ of whole steps, each but the first twice.
-    run: SigmaRun,
+    run: Run,
     /// The σ in the middle of the steps, aligned with `run`: entry i lies between the σ of the steps i − 1 and i.
     middle_sigmas: Vec<f32>,
     /// The sample at the start of a step whose middle has been reached.
@@ -73,7 +73,7 @@ impl SchedulerClass for Kdpm2DiscreteScheduler {
         config.sigma_spacing.curve()?;
         let process = DiscreteProcess::new(&config.noise_schedule, false)?;
         let training = TrainingSigmas::new(&process);
-        let run = SigmaRun::of_training(&process, training.descending());
+        let run = Run::of_training(&process, training.descending());
         let mut scheduler = Self { config, process, training, run, middle_sigmas: Vec::new(), start: None };
         let count = scheduler.num_train_timesteps();
         scheduler.place_timesteps(&SetTimesteps { num_inference_steps: Some(count), ..Default::default() })?;

@@ -8,7 +8,7 @@ use super::prediction::{PredictionType, original_of_sigma};
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
-use super::sigma_run::{SigmaRun, derivative};
+use super::run::{Run, derivative};
 use super::sigmas::{SigmaSpacing, TrainingSigmas};
 use super::spacing::Spacing;
 use crate::{Error, Result};
@@ -48,7 +48,7 @@ pub struct LmsDiscreteScheduler {
     config: Registered<LmsDiscreteSchedulerConfig>,
     process: DiscreteProcess,
     training: TrainingSigmas,
-    run: SigmaRun,
+    run: Run,
     /// Slopes of the steps before, the last one first.
     slopes: Vec<Vec<f32>>,
 }
@@ -62,7 +62,7 @@ impl SchedulerClass for LmsDiscreteScheduler {
         config.sigma_spacing.curve()?;
         let process = DiscreteProcess::new(&config.noise_schedule, false)?;
         let training = TrainingSigmas::new(&process);
-        let run = SigmaRun::of_training(&process, training.descending());
+        let run = Run::of_training(&process, training.descending());
         Ok(Self { config, process, training, run, slopes: Vec::new() })
     }
 }

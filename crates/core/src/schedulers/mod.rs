@@ -62,50 +62,139 @@ macro_rules! solver_methods {
 }
 use solver_methods;
 
+/// The methods of [`Scheduler`] that the schedulers of distilled models share.
+macro_rules! distilled_methods {
+    () => {
+        fn timesteps(&self) -> &[f64] {
+            self.run.timesteps()
+        }
+
+        fn table(&self, name: &str) -> Vec<f32> {
+            self.process.table(name)
+        }
+
+        fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
+            self.run = Run::new(self.config.timesteps(options)?, []);
+            Ok(())
+        }
+
+        fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
+            self.process.coefficients(timestep)
+        }
+
+        fn velocity_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
+            self.process.coefficients(timestep)
+        }
+    };
+}
+use distilled_methods;
+
+/// The methods of [`Scheduler`] that are the same for flow matching: x_t = (1 − σ)·x_0 + σ·z.
+macro_rules! flow_methods {
+    () => {
+        fn record(&self) -> &ConfigRecord {
+            self.config.record()
+        }
+
+        fn num_train_timesteps(&self) -> usize {
+            self.config.num_train_timesteps
+        }
+
+        fn prediction_type(&self) -> PredictionType {
+            PredictionType::FlowPrediction
+        }
+
+        fn timesteps(&self) -> &[f64] {
+            self.run.timesteps()
+        }
+
+        fn table(&self, name: &str) -> Vec<f32> {
+            self.run.table(name)
+        }
+
+        fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
+            let sigma = self.run.sigma(self.run.index_of(timestep)?);
+            Ok((1.0 - sigma, sigma))
+        }
+    };
+}
+use flow_methods;
+
+mod adams_bashforth;
 mod beta_distribution;
 mod betas;
+mod churn;
 mod clipping;
+mod cm_stochastic_iterative;
 mod ddim;
+mod ddim_inverse;
 mod ddpm;
 mod deis_multistep;
+mod distilled_steps;
 mod dpm_solver;
 mod dpm_solver_multistep;
+mod dpm_solver_multistep_inverse;
+mod dpm_solver_sde;
 mod dpm_solver_singlestep;
+mod edm;
+mod edm_dpm_solver_multistep;
+mod edm_euler;
 mod elementwise;
 mod euler_ancestral_discrete;
 mod euler_discrete;
+mod flow_match_euler_discrete;
+mod flow_match_heun_discrete;
 mod heun_discrete;
+mod ipndm;
 mod k_dpm_2_ancestral_discrete;
 mod k_dpm_2_discrete;
+mod lcm;
 mod linear_system;
 mod lms_discrete;
 mod options;
 mod pndm;
+mod posterior;
 mod prediction;
 mod process;
 mod record;
 mod registry;
-mod sigma_run;
+mod run;
+mod sa_solver;
 mod sigmas;
 mod solver_steps;
 mod spacing;
+mod tcd;
+mod unclip;
 mod unipc_multistep;
 
 pub use betas::{BetaSchedule, NoiseSchedule};
 pub use clipping::{SampleClipping, Thresholding};
 pub use ddim::{DdimScheduler, DdimSchedulerConfig};
-pub use ddpm::{DdpmScheduler, DdpmSchedulerConfig, VarianceType};
-pub use deis_multistep::{
-    DeisAlgorithmType, DeisMultistepScheduler, DeisMultistepSchedulerConfig, DeisSolverType,
-};
+pub use ddim_inverse::{DdimInverseScheduler, DdimInverseSchedulerConfig};
+pub use ddpm::{DdpmScheduler, DdpmSchedulerConfig};
+pub use posterior::VarianceType;
+pub use unclip::{UnClipScheduler, UnClipSchedulerConfig};
+pub use cm_stochastic_iterative::{CmStochasticIterativeScheduler, CmStochasticIterativeSchedulerConfig};
+pub use dpm_solver_multistep_inverse::{DpmSolverMultistepInverseScheduler, DpmSolverMultistepInverseSchedulerConfig};
+pub use dpm_solver_sde::{DpmSolverSdeScheduler, DpmSolverSdeSchedulerConfig};
+pub use sa_solver::{SaAlgorithmType, SaSolverScheduler, SaSolverSchedulerConfig};
+pub use deis_multistep::{DeisAlgorithmType, DeisMultistepScheduler, DeisMultistepSchedulerConfig, DeisSolverType};
+pub use distilled_steps::LcmSchedulerConfig;
 pub use dpm_solver::{AlgorithmType, SolverType};
 pub use dpm_solver_multistep::{DpmSolverMultistepScheduler, DpmSolverMultistepSchedulerConfig};
 pub use dpm_solver_singlestep::{DpmSolverSinglestepScheduler, DpmSolverSinglestepSchedulerConfig};
+pub use edm::{EdmFormulation, SigmaSchedule};
+pub use edm_dpm_solver_multistep::{EdmDpmSolverMultistepScheduler, EdmDpmSolverMultistepSchedulerConfig};
+pub use edm_euler::EdmEulerScheduler;
 pub use euler_ancestral_discrete::{EulerAncestralDiscreteScheduler, EulerAncestralDiscreteSchedulerConfig};
 pub use euler_discrete::{EulerDiscreteScheduler, EulerDiscreteSchedulerConfig, InterpolationType, TimestepType};
+pub use flow_match_euler_discrete::{FlowMatchEulerDiscreteScheduler, FlowMatchEulerDiscreteSchedulerConfig};
+pub use flow_match_heun_discrete::{FlowMatchHeunDiscreteScheduler, FlowMatchHeunDiscreteSchedulerConfig};
 pub use heun_discrete::{HeunDiscreteScheduler, HeunDiscreteSchedulerConfig};
+pub use ipndm::{IpndmScheduler, IpndmSchedulerConfig};
 pub use k_dpm_2_ancestral_discrete::Kdpm2AncestralDiscreteScheduler;
 pub use k_dpm_2_discrete::{Kdpm2DiscreteScheduler, Kdpm2DiscreteSchedulerConfig};
+pub use lcm::LcmScheduler;
 pub use lms_discrete::{LmsDiscreteScheduler, LmsDiscreteSchedulerConfig};
 pub use options::{SetTimesteps, StepInput, StepOptions, StepOutput};
 pub use pndm::{PndmScheduler, PndmSchedulerConfig};
@@ -115,12 +204,13 @@ pub use registry::{class_names, convert, create, create_lenient};
 pub use sigmas::{FinalSigmasType, SigmaSpacing};
 pub use solver_steps::{FlowSigmas, TimeShiftType};
 pub use spacing::{Spacing, TimestepSpacing};
+pub use tcd::TcdScheduler;
 pub use unipc_multistep::{UniPcMultistepScheduler, UniPcMultistepSchedulerConfig, UniPcSolverType};
 
 use crate::{Error, Result};
 use elementwise::{check_finite, weighted_sum};
-use sigmas::SigmaCurve;
 use options::{batch_of, check_options};
+use sigmas::SigmaCurve;
 
 /// What every sampler is to its callers.
 ///

@@ -17,6 +17,10 @@ pub struct SetTimesteps {
     pub sigmas: Option<Vec<f64>>,
     /// The shift of the noise levels that suits the resolution, where `useDynamicShifting` is set.
     pub mu: Option<f64>,
+    /// The number of steps that the model was distilled on, in place of the configured one.
+    pub original_inference_steps: Option<usize>,
+    /// How much of the run is taken, from its end: above 0, at most 1, the default.
+    pub strength: Option<f64>,
 }
 
 /// How the steps of a run are said.
@@ -31,7 +35,7 @@ pub(super) enum Steps<'a> {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct StepOptions {
-    /// How much of DDPM's noise a step adds: 0 (the default) is deterministic, 1 is DDPM.
+    /// How much fresh noise a step adds: 0 is deterministic (DDIM's default; TCD's is 0.3), 1 is all of it.
     pub eta: Option<f64>,
     /// Derive the noise again from the clipped estimate of x_0, as GLIDE does. Default false.
     pub use_clipped_model_output: Option<bool>,
@@ -109,8 +113,8 @@ impl StepInput<'_> {
 }
 
 impl StepOptions {
-    pub(super) fn eta(&self) -> Result<f32> {
-        let eta = self.eta.unwrap_or(0.0);
+    pub(super) fn eta_or(&self, default: f64) -> Result<f32> {
+        let eta = self.eta.unwrap_or(default);
         if !(0.0..=1.0).contains(&eta) {
             return Err(Error::argument("eta", "a number from 0 to 1", eta));
         }

@@ -2,6 +2,7 @@
 //! Models on Manifolds"): Runge-Kutta steps to begin with, then linear multistep (PLMS).
 
 use super::Scheduler;
+use super::adams_bashforth::{ORDER, adams_bashforth};
 use super::betas::NoiseSchedule;
 use super::dpm_solver::History;
 use super::elementwise::weighted_sum;
@@ -13,9 +14,6 @@ use super::registry::SchedulerClass;
 use super::spacing::Spacing;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-
-/// The steps that the linear multistep method looks back on.
-const ORDER: usize = 4;
 
 /// The options of [`PndmScheduler`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,8 +109,8 @@ impl PndmScheduler {
         let alpha_prod_prev = self.alpha_prod_or_final(previous)?;
         let coefficients = (alpha_prod.sqrt(), (1.0 - alpha_prod).sqrt());
         let noise = self.config.prediction_type.noise(output, sample, coefficients);
-        let denominator = alpha_prod * (1.0 - alpha_prod_prev).sqrt()
-            + (alpha_prod * (1.0 - alpha_prod) * alpha_prod_prev).sqrt();
+        let denominator =
+            alpha_prod * (1.0 - alpha_prod_prev).sqrt() + (alpha_prod * (1.0 - alpha_prod) * alpha_prod_prev).sqrt();
         let noise_weight = -(alpha_prod_prev - alpha_prod) / denominator;
         Ok(weighted_sum([((alpha_prod_prev / alpha_prod).sqrt(), sample), (noise_weight, &noise)]))
     }
@@ -151,18 +149,8 @@ impl PndmScheduler {
         if self.counter == 0 {
             self.start = input.sample.to_vec();
         }
-        let output = self.adams_bashforth();
+        let output = adams_bashforth(&self.history);
         self.transfer(input.sample, input.timestep, input.timestep - stride, &output)
-    }
-
-    fn adams_bashforth(&self) -> Vec<f32> {
-        let weights: [f32; ORDER] = match self.history.len() {
-            1 => [1.0, 0.0, 0.0, 0.0],
-            2 => [3.0 / 2.0, -1.0 / 2.0, 0.0, 0.0],
-            3 => [23.0 / 12.0, -16.0 / 12.0, 5.0 / 12.0, 0.0],
-            _ => [55.0 / 24.0, -59.0 / 24.0, 37.0 / 24.0, -9.0 / 24.0],
-        };
-        weighted_sum(std::array::from_fn::<_, ORDER, _>(|age| (weights[age], self.history.get(age))))
     }
 }
 

@@ -35,10 +35,19 @@ impl DiscreteProcess {
 
     /// ᾱ of a timestep that a user gave.
     pub fn alpha_cumprod(&self, timestep: f64) -> Result<f32> {
-        let found = (timestep >= 0.0 && timestep.fract() == 0.0).then(|| self.alphas_cumprod.get(timestep as usize));
+        self.entry(&self.alphas_cumprod, timestep)
+    }
+
+    fn entry(&self, table: &[f32], timestep: f64) -> Result<f32> {
+        let found = (timestep >= 0.0 && timestep.fract() == 0.0).then(|| table.get(timestep as usize));
         found.flatten().copied().ok_or_else(|| {
-            Error::argument("timestep", format!("an integer from 0 to {}", self.alphas_cumprod.len() - 1), timestep)
+            Error::argument("timestep", format!("an integer from 0 to {}", table.len() - 1), timestep)
         })
+    }
+
+    /// β of a timestep that a user gave.
+    pub fn beta(&self, timestep: f64) -> Result<f32> {
+        self.entry(&self.betas, timestep)
     }
 
     /// (√ᾱ, √(1 − ᾱ)).

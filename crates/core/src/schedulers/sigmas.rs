@@ -4,7 +4,7 @@
 use super::beta_distribution::quantile_of_beta;
 use super::process::DiscreteProcess;
 use super::record::invalid_option;
-use super::sigma_run::SigmaRun;
+use super::run::Run;
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +140,7 @@ impl TrainingSigmas {
     }
 
     /// A run over these timesteps down to σ = 0. A curve keeps the ends and replaces what lies between.
-    pub fn run(&self, timesteps: Vec<f64>, curve: Option<SigmaCurve>) -> SigmaRun {
+    pub fn run(&self, timesteps: Vec<f64>, curve: Option<SigmaCurve>) -> Run {
         let sigmas: Vec<f64> = timesteps.iter().map(|t| self.at(*t)).collect();
         let (timesteps, sigmas) = match (curve, sigmas.first().zip(sigmas.last())) {
             (Some(curve), Some((max, min))) => {
@@ -149,7 +149,7 @@ impl TrainingSigmas {
             }
             _ => (timesteps, sigmas),
         };
-        SigmaRun::new(timesteps, sigmas.into_iter().chain([0.0]))
+        Run::new(timesteps, sigmas.into_iter().chain([0.0]))
     }
 
     pub fn timesteps_of(&self, sigmas: &[f64]) -> Vec<f64> {

@@ -147,7 +147,8 @@ pub fn solver_timesteps(spacing: &Spacing, train: usize, end: usize, count: usiz
     };
     match timesteps.first() {
         Some(first) if *first >= train as f64 => {
-            let expected = format!("fewer steps: with stepsOffset {} the first timestep is {first}", spacing.steps_offset);
+            let expected =
+                format!("fewer steps: with stepsOffset {} the first timestep is {first}", spacing.steps_offset);
             Err(Error::argument("numInferenceSteps", expected, count))
         }
         _ => Ok(timesteps),

@@ -12,7 +12,7 @@ use super::prediction::PredictionType;
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
-use super::sigma_run::SigmaRun;
+use super::run::Run;
 use super::sigmas::{FinalSigmasType, SigmaCurve, SigmaSpacing, TrainingSigmas, ramp};
 use super::solver_steps::{FlowSigmas, SolverCurve, flow_steps, shifted, solver_steps, solver_timesteps};
 use super::spacing::{Spacing, custom_descending};
@@ -101,7 +101,7 @@ pub struct UniPcMultistepScheduler {
     config: Registered<UniPcMultistepSchedulerConfig>,
     process: DiscreteProcess,
     training: TrainingSigmas,
-    run: SigmaRun,
+    run: Run,
     history: History,
     /// The sample and the order of the step before, for its correction.
     last_step: Option<(Vec<f32>, usize)>,
@@ -122,7 +122,7 @@ impl SchedulerClass for UniPcMultistepScheduler {
         }
         let process = DiscreteProcess::with_finite_sigmas(&config.noise_schedule, config.rescale_betas_zero_snr)?;
         let training = TrainingSigmas::new(&process);
-        let run = SigmaRun::of_training(&process, training.descending());
+        let run = Run::of_training(&process, training.descending());
         Ok(Self { config, process, training, run, history: History::default(), last_step: None })
     }
 }
@@ -235,8 +235,7 @@ impl UniPcMultistepScheduler {
     /// UniC-p (algorithm 1): the sample at `index` again, now that the model's output there is known.
     fn correct(&self, index: usize, last_sample: &[f32], output: &[f32], order: usize) -> Vec<f32> {
         let expansion = self.expansion(index - 1, index);
-        let mut ratios: Vec<f32> =
-            (1..order).map(|age| self.relative_lambda(&expansion, index - 1, age)).collect();
+        let mut ratios: Vec<f32> = (1..order).map(|age| self.relative_lambda(&expansion, index - 1, age)).collect();
         ratios.push(1.0);
         let weights = if order == 1 { vec![0.5] } else { expansion.weights(&ratios) };
         let mut sample = expansion.first_order(last_sample, self.history.get(0));
@@ -261,7 +260,7 @@ impl Scheduler for UniPcMultistepScheduler {
         let (timesteps, sigmas) = self.steps(options)?;
         let last = self.last_sigma(&sigmas)?;
         let timesteps = timesteps.into_iter().map(f64::trunc).collect();
-        self.run = SigmaRun::new(timesteps, sigmas.into_iter().chain([last]));
+        self.run = Run::new(timesteps, sigmas.into_iter().chain([last]));
         self.history.clear();
         self.last_step = None;
         Ok(())

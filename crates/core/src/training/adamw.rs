@@ -47,7 +47,7 @@ impl AdamWOptions {
 /// The optimizer with its state.
 pub struct AdamW {
     options: AdamWOptions,
-    steps: i32,
+    steps: u32,
     /// By the parameter's place in the model.
     moments: HashMap<usize, Moments>,
 }
@@ -65,14 +65,12 @@ impl AdamW {
     /// One step with the gradients that the parameters hold, times `gradient_scale`.
     pub fn step(&mut self, parameters: &mut Parameters, gradient_scale: f64) {
         self.steps += 1;
-        let [beta1, beta2] = self.options.betas;
         let step = AdamWStep {
-            beta1: beta1 as f32,
-            beta2: beta2 as f32,
-            epsilon: self.options.eps as f32,
-            decay: (1.0 - self.options.learning_rate * self.options.weight_decay) as f32,
-            step_size: (self.options.learning_rate / (1.0 - beta1.powi(self.steps))) as f32,
-            correction2_root: (1.0 - beta2.powi(self.steps)).sqrt() as f32,
+            learning_rate: self.options.learning_rate,
+            betas: self.options.betas,
+            epsilon: self.options.eps,
+            weight_decay: self.options.weight_decay,
+            step: self.steps,
             gradient_scale: gradient_scale as f32,
         };
         let moments = &mut self.moments;

@@ -1,7 +1,7 @@
 //! Every case of `test/fixtures/schedulers`: tables, timesteps, each step of a run, forward process.
 
 use crate::common::{Tensors, assert_close, load_safetensors, read};
-use emberwing_core::schedulers::{Scheduler, SetTimesteps, StepInput, StepOptions, class_names, create_lenient};
+use emberwing_core::schedulers::{Scheduler, SetTimesteps, StepInput, StepOptions, create_lenient};
 use serde_json::{Map, Value};
 
 const TOLERANCE: f32 = 1e-4;
@@ -75,9 +75,7 @@ fn camel_case(object: &Value) -> Map<String, Value> {
 fn each_case(check: impl Fn(&Case)) {
     let index: Value = serde_json::from_slice(&read("schedulers/index.json")).unwrap();
     for entry in index["cases"].as_array().unwrap() {
-        if class_names().contains(&entry["scheduler"].as_str().unwrap()) {
-            check(&Case::load(entry));
-        }
+        check(&Case::load(entry));
     }
 }
 
@@ -182,7 +180,12 @@ fn the_forward_process_is_diffusers() {
         let Some((_, noisy)) = case.golden.get("add_noise") else { return };
         let scheduler = case.scheduler();
         let (original, noise) = (case.values("add_noise_original"), case.values("add_noise_noise"));
-        let timesteps: Vec<f64> = case.values("add_noise_timesteps").iter().map(|t| f64::from(*t)).collect();
+        // A float timestep may differ in its last bit; the scheduler knows its own only.
+        let own = |t: &f32| {
+            let is_near = |own: &&f64| (*own - f64::from(*t)).abs() <= 1e-5 * f64::from(t.abs());
+            scheduler.timesteps().iter().find(is_near).copied().unwrap_or(f64::from(*t))
+        };
+        let timesteps: Vec<f64> = case.values("add_noise_timesteps").iter().map(own).collect();
         case.close("add_noise", &scheduler.add_noise(original, noise, &timesteps).unwrap(), noisy);
         if let Some((_, velocity)) = case.golden.get("velocity") {
             case.close("velocity", &scheduler.get_velocity(original, noise, &timesteps).unwrap(), velocity);

@@ -51,6 +51,12 @@ fn ddim_of_ten_steps() {
 }
 
 #[test]
+fn ddim_inverse_of_ten_steps() {
+    assert_sum("epsilon", &ten_steps("DDIMInverseScheduler", "{}"), 671.6816);
+    assert_sum("v", &ten_steps("DDIMInverseScheduler", r#"{"predictionType":"v_prediction"}"#), 1394.2186);
+}
+
+#[test]
 fn ddim_from_a_noisy_sample() {
     let mut scheduler = prepared("DDIMScheduler", "{}", 10);
     let x = scheduler.add_noise(&sample(), &noise(), &[scheduler.timesteps()[8]]).unwrap();

@@ -7,6 +7,7 @@ mod common;
 
 mod bad_input;
 mod conversion;
+mod distilled_loops;
 mod fixtures;
 mod full_loops;
 mod injected_noise;

@@ -14,7 +14,8 @@ fn ten_steps(class_name: &str, options: &str) -> Vec<f32> {
 fn last_steps(class_name: &str, start: usize) -> Vec<f32> {
     let config = r#"{"numTrainTimesteps":1100,"betaStart":0.0001,"betaEnd":0.02}"#;
     let mut scheduler = prepared(class_name, config, 10);
-    let x = scheduler.add_noise(&initial_sample(scheduler.as_ref()), &noise(), &[scheduler.timesteps()[start]]).unwrap();
+    let x =
+        scheduler.add_noise(&initial_sample(scheduler.as_ref()), &noise(), &[scheduler.timesteps()[start]]).unwrap();
     let steps = scheduler.timesteps().len();
     run_on_scaled(scheduler.as_mut(), x, start..steps)
 }

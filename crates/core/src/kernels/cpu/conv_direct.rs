@@ -112,9 +112,9 @@ pub fn forward(shape: &Conv2dShape, x: &[f32], w: &[f32], epilogue: Epilogue, y:
     shape.assert(x, w, y);
     epilogue.assert_lengths(shape.batch, shape.c_out, y.len());
     let fields = shape.receptive_fields(x);
-    let packed = PackedMatrix::new(w, fields.columns(), shape.c_out);
     let (pixels, rows) = (shape.output.0 * shape.output.1, fields.block_rows());
     let total = shape.batch * pixels;
+    let packed = PackedMatrix::new(w, fields.columns(), shape.c_out, total);
     let y = Shared::new(y);
     parallel_for(total.div_ceil(rows), |block| {
         let rows = block * rows..total.min((block + 1) * rows);

@@ -24,16 +24,27 @@ pub struct LinearShape {
     pub c_out: usize,
 }
 
-/// A matrix cut into panels of 64 columns, `[panel][row][64]`, zeros beyond the last column.
-pub(crate) struct PackedMatrix {
-    panels: Recycled,
+/// The right-hand matrix of a product, cut into panels of 64 columns.
+pub(crate) struct PackedMatrix<'a> {
+    panels: Panels<'a>,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
 }
 
-impl PackedMatrix {
-    /// Packs `matrix` `[rows][columns]`.
-    pub(crate) fn new(matrix: &[f32], rows: usize, columns: usize) -> Self {
+enum Panels<'a> {
+    /// `[panel][row][64]`, zeros beyond the last column.
+    Packed(Recycled),
+    /// The matrix as it is, its columns whole vectors.
+    InPlace(&'a [f32]),
+}
+
+impl<'a> PackedMatrix<'a> {
+    /// Packs `matrix` `[rows][columns]` for a product of `uses` rows; for few it is not worth the copy.
+    pub(crate) fn new(matrix: &'a [f32], rows: usize, columns: usize, uses: usize) -> Self {
+        const FEW: usize = 48;
+        if uses <= FEW && columns.is_multiple_of(ALIGN) {
+            return PackedMatrix { panels: Panels::InPlace(matrix), rows, columns };
+        }
         Self::pack(rows, columns, |panel, from| {
             let width = PANEL.min(columns - from);
             for (target, source) in panel.chunks_exact_mut(PANEL).zip(matrix.chunks_exact(columns)) {
@@ -70,11 +81,23 @@ impl PackedMatrix {
         let shared = Shared::new(&mut panels);
         // SAFETY: each job has its own panel.
         parallel_for(columns.div_ceil(PANEL), |i| unsafe { fill(shared.range(i * len..(i + 1) * len), i * PANEL) });
-        PackedMatrix { panels, rows, columns }
+        PackedMatrix { panels: Panels::Packed(panels), rows, columns }
     }
 
     pub(crate) fn panel_count(&self) -> usize {
         self.columns.div_ceil(PANEL)
+    }
+
+    /// Row `row` of a panel, and the distance to the next row.
+    fn at(&self, panel: usize, row: usize) -> Rows<*const f32> {
+        match &self.panels {
+            Panels::Packed(panels) => {
+                Rows { pointer: panels[(panel * self.rows + row) * PANEL..].as_ptr(), row: PANEL }
+            }
+            Panels::InPlace(matrix) => {
+                Rows { pointer: matrix[row * self.columns + panel * PANEL..].as_ptr(), row: self.columns }
+            }
+        }
     }
 }
 
@@ -137,7 +160,7 @@ pub(crate) unsafe fn multiply_block(
                     depth: depth.len(),
                     width,
                     a: Strided { pointer: a.pointer.add(depth.start * a.depth), ..a },
-                    b: Rows { pointer: b.panels.as_ptr().add((panel * b.rows + depth.start) * PANEL), row: PANEL },
+                    b: b.at(panel, depth.start),
                     c: Rows { pointer: c.pointer().add(rows.start * b.columns + from), row: b.columns },
                     accumulate: step > 0 || !start.is_zero(),
                 };
@@ -222,7 +245,7 @@ pub fn linear(
     assert_eq!((x.len(), w.len(), y.len()), (rows * c_in, c_in * c_out, rows * c_out), "linear layer");
     assert!(bias.is_none_or(|bias| bias.len() == c_out), "linear bias");
     assert!(residual.is_none_or(|residual| residual.len() == y.len()), "linear residual");
-    multiply(rows, x, &PackedMatrix::new(w, c_in, c_out), Start { bias, residual }, y);
+    multiply(rows, x, &PackedMatrix::new(w, c_in, c_out, rows), Start { bias, residual }, y);
 }
 
 /// `dx = dy wᵀ` of [`linear`].

@@ -69,10 +69,6 @@ pub(crate) trait Simd: Copy {
         // SAFETY: the caller's promise.
         unsafe { self.store(p, v) }
     }
-    /// Asks for the cache line of `p`, which may be any address, because it will be written soon. Stores leave the processor in
-    /// order: one that misses the first-level cache holds up all that follow.
-    #[inline(always)]
-    fn prefetch(self, _p: *const f32) {}
     /// Loads the first `n <= LANES` lanes, the others are zero.
     /// # Safety
     /// `n` floats must be readable at `p`.
@@ -149,6 +145,18 @@ pub(crate) trait Simd: Copy {
         let (one, sigmoid) = (self.splat(1.0), self.sigmoid(x));
         self.mul(sigmoid, self.fma(x, self.sub(one, sigmoid), one))
     }
+}
+
+/// Asks for the cache line of `p`, which may be any address, in the second-level cache.
+#[inline(always)]
+pub(crate) fn prefetch(p: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint; nothing is accessed.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T1 }>(p.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
 }
 
 /// The instruction sets kernels are compiled for; not every one exists on every machine.

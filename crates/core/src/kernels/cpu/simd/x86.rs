@@ -70,10 +70,6 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    fn prefetch(self, p: *const f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(p.cast()) }
-    }
-    #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m256 {
         unsafe { _mm256_loadu_ps(p) }
     }
@@ -151,10 +147,6 @@ impl Simd for Avx512 {
                 _mm512_set1_epi32(127),
             )))
         }
-    }
-    #[inline(always)]
-    fn prefetch(self, p: *const f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(p.cast()) }
     }
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m512 {

@@ -1,6 +1,6 @@
 //! Forward pass and data gradient: the same convolution with differently packed weights.
 
-use super::transform::{self, Block, Pixels};
+use super::transform::{self, Ahead, Block, Pixels};
 use super::weights::PackedWeights;
 use super::{ConvShape, Tile, Tiling};
 use crate::kernels::cpu::epilogue::Epilogue;
@@ -8,8 +8,8 @@ use crate::kernels::cpu::microkernel::{PANEL, Product, Rows, Strided, product};
 use crate::kernels::cpu::parallel::{Shared, parallel_for, part, with_scratch};
 use crate::kernels::cpu::simd::{ALIGN, Simd, isa_entry, padded};
 
-/// Bytes of second-level cache a block of tiles may fill.
-const BLOCK_BYTES: usize = 800 << 10;
+/// Bytes a block of tiles may fill: a third of the second-level cache, the weights of a panel passing through the rest.
+const BLOCK_BYTES: usize = 320 << 10;
 /// Depth of a product whose panel of 64 columns stays in the first-level cache.
 const DEPTH: usize = 128;
 /// Jobs worth having: enough for several threads to share evenly.
@@ -103,11 +103,22 @@ unsafe fn run<S: Simd, const P: usize, const M: usize>(s: S, (job, scratch): (&J
     unsafe {
         let output = Block { pointer: scratch.add(P * P * input_point), point: output_point, tile: PANEL };
         transform::input::<S, P, M>(s, &job.tiling, pixels, c_in, job.tiles.start..job.tiles.end, input);
+        // The next job of this thread is most likely the next block of tiles.
+        let next = job.tiles.end..job.tiling.count.min(job.tiles.end + job.tiles.len());
+        let mut input_ahead = Ahead { tiling: &job.tiling, pixels, channels: c_in, tiles: next };
+        let y =
+            Pixels { pointer: job.y.pointer(), channels: job.weights.c_out, channel: 0, upsample: job.pool as usize };
         for panel in job.panels.start..job.panels.end {
             let width = PANEL.min(job.weights.c_out - panel * PANEL);
+            let y = Pixels { channel: panel * PANEL, ..y };
+            let tiles = job.tiles.start..job.tiles.end;
+            let output_ahead = Ahead { tiling: &job.tiling, pixels: y, channels: width, tiles };
             for point in 0..P * P {
+                input_ahead.fetch::<M>(point, P * P);
+                output_ahead.fetch::<M>(point, P * P);
                 multiply(job, panel, point, padded(width), input, output, P * P);
             }
+            input_ahead.tiles = 0..0;
             for tile in 0..job.tiles.len() {
                 let from = output.pointer.add(tile * PANEL);
                 let (image, row, column) = job.tiling.at(job.tiles.start + tile);

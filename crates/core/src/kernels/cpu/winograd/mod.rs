@@ -14,7 +14,7 @@ mod weights;
 mod tests;
 
 pub use forward::{forward, input_gradient};
-pub use weight_gradient::weight_gradient;
+pub use weight_gradient::{weight_and_bias_gradient, weight_gradient};
 pub use weights::{Direction, PackedWeights};
 
 /// The extents of a 3x3 convolution with stride 1 and padding 1.

@@ -42,8 +42,14 @@ fn check(shape: ConvShape, tile: Tile, isa: Isa) {
     input_gradient(&shape, &dy, &packed, &mut dx);
     assert_close(&dx, &expected, TOLERANCE, &format!("input gradient {what}"));
 
-    let mut dw = vec![f32::NAN; w.len()];
-    weight_gradient(&shape, &x, &dy, tile, &mut dw);
+    let (mut dw, mut sums) = (vec![f32::NAN; w.len()], vec![f32::NAN; shape.batch * shape.c_out]);
+    weight_and_bias_gradient(&shape, &x, &dy, tile, &mut dw, &mut sums);
+    let mut expected = vec![0.0; sums.len()];
+    for (i, &dy) in dy.iter().enumerate() {
+        let image = i / (shape.height * shape.width * shape.c_out);
+        expected[image * shape.c_out + i % shape.c_out] += dy as f64;
+    }
+    assert_close(&sums, &expected, TOLERANCE, &format!("bias gradient {what}"));
     assert_close(&dw, &conv.weight_gradient(&full, &dy), TOLERANCE, &format!("weight gradient {what}"));
 }
 

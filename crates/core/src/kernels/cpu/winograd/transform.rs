@@ -6,7 +6,8 @@ use core::ops::Range;
 
 use super::Tiling;
 use super::points::{self, vectors};
-use crate::kernels::cpu::simd::Simd;
+use crate::kernels::cpu::parallel::part;
+use crate::kernels::cpu::simd::{Simd, prefetch};
 
 /// Channels are walked in groups of this many, so that one short row of zeros serves any number.
 const GROUP: usize = 1024;
@@ -28,6 +29,46 @@ impl Pixels {
     fn offset(mut self, channels: usize) -> Self {
         self.channel += channels;
         self
+    }
+}
+
+/// Tiles whose pixels will be needed after the products of the present block: while the matrix kernel computes, memory is idle.
+#[derive(Clone)]
+pub(super) struct Ahead<'a> {
+    pub tiling: &'a Tiling,
+    pub pixels: Pixels,
+    pub channels: usize,
+    pub tiles: Range<usize>,
+}
+
+impl Ahead<'_> {
+    /// Asks for part `index` of `parts` of the tiles.
+    #[inline(always)]
+    pub(super) fn fetch<const M: usize>(&self, index: usize, parts: usize) {
+        let range = part(index, parts, self.tiles.len());
+        for tile in self.tiles.start + range.start..self.tiles.start + range.end {
+            let (image, row, column) = self.tiling.at(tile);
+            for i in 0..M {
+                for j in 0..M {
+                    self.fetch_pixel(image, row * M + i, column * M + j);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn fetch_pixel(&self, image: usize, row: usize, column: usize) {
+        /// Floats of a cache line.
+        const LINE: usize = 16;
+        let Pixels { pointer, channels, channel, upsample } = self.pixels;
+        let (row, column) = (row >> upsample, column >> upsample);
+        let pixel = (image * (self.tiling.height >> upsample) + row) * (self.tiling.width >> upsample) + column;
+        let first = pointer.wrapping_add(pixel * channels + channel);
+        let mut c = 0;
+        while c < self.channels {
+            prefetch(first.wrapping_add(c));
+            c += LINE;
+        }
     }
 }
 
@@ -138,7 +179,7 @@ pub(super) unsafe fn input<S: Simd, const P: usize, const M: usize>(
     }
 }
 
-/// One vector of channels of one tile: `A y A^T`.
+/// One vector of channels of one tile: `A y A^T`. Returns the sum of `y` over the tile.
 /// # Safety
 /// As for [`input_vector`].
 #[inline(always)]
@@ -149,13 +190,17 @@ unsafe fn gradient_vector<S: Simd, const P: usize, const M: usize, const FULL: b
     left: usize,
     to: *mut f32,
     point: usize,
-) {
+) -> S::V {
     // SAFETY: the caller's promise.
     unsafe {
         let mut columns = [[s.splat(0.0); M]; P];
+        let mut sum = s.splat(0.0);
         for j in 0..M {
-            let transformed =
-                points::output_gradient::<S, P, M>(s, vectors!(s, i => load!(s, FULL, from[i][j].add(c), left)));
+            let column: [S::V; M] = vectors!(s, i => load!(s, FULL, from[i][j].add(c), left));
+            for i in 0..M {
+                sum = s.add(sum, column[i]);
+            }
+            let transformed = points::output_gradient::<S, P, M>(s, column);
             for i in 0..P {
                 columns[i][j] = transformed[i];
             }
@@ -166,12 +211,14 @@ unsafe fn gradient_vector<S: Simd, const P: usize, const M: usize, const FULL: b
                 s.store(to.add((i * P + j) * point), transformed[j]);
             }
         }
+        sum
     }
 }
 
-/// `Z = A y A^T` of the output gradient's tiles `tiles`.
+/// `Z = A y A^T` of the output gradient's tiles `tiles`. Where `sums` is given, adds up `y` over the pixels of each image,
+/// in row `image` of `sums`, whose rows are as long as those of the pixels.
 /// # Safety
-/// As for [`input`].
+/// As for [`input`]; `sums` must have a row for each image.
 #[inline(always)]
 pub(super) unsafe fn output_gradient<S: Simd, const P: usize, const M: usize>(
     s: S,
@@ -180,6 +227,7 @@ pub(super) unsafe fn output_gradient<S: Simd, const P: usize, const M: usize>(
     channels: usize,
     tiles: Range<usize>,
     block: Block,
+    sums: Option<*mut f32>,
 ) {
     for tile in tiles.start..tiles.end {
         let (image, row, column) = tiling.at(tile);
@@ -192,12 +240,18 @@ pub(super) unsafe fn output_gradient<S: Simd, const P: usize, const M: usize>(
                 let from = addresses::<M>(tiling, &pixels.offset(group), image, corner);
                 let to = block.pointer.add((tile - tiles.start) * block.tile + group);
                 let mut c = 0;
-                while c + S::LANES <= in_group {
-                    gradient_vector::<S, P, M, true>(s, &from, c, S::LANES, to.add(c), block.point);
+                while c < in_group {
+                    let lanes = S::LANES.min(in_group - c);
+                    let sum = if lanes == S::LANES {
+                        gradient_vector::<S, P, M, true>(s, &from, c, lanes, to.add(c), block.point)
+                    } else {
+                        gradient_vector::<S, P, M, false>(s, &from, c, lanes, to.add(c), block.point)
+                    };
+                    if let Some(sums) = sums {
+                        let at = sums.add(image * pixels.channels + pixels.channel + group + c);
+                        s.store_lanes(at, lanes, s.add(s.load_lanes(at, lanes), sum));
+                    }
                     c += S::LANES;
-                }
-                if c < in_group {
-                    gradient_vector::<S, P, M, false>(s, &from, c, in_group - c, to.add(c), block.point);
                 }
             }
             group += GROUP;

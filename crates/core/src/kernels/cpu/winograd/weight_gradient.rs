@@ -1,7 +1,7 @@
 //! Weight gradient: `dW = G^T [Σ_tiles (B^T d B)^T ⊙ (A y A^T)] G`, 36 products `[in x tiles] [tiles x out]`.
 
 use super::points::{self, vectors};
-use super::transform::{self, Block, Pixels};
+use super::transform::{self, Ahead, Block, Pixels};
 use super::{ConvShape, Tile, Tiling};
 use crate::kernels::cpu::buffers::Recycled;
 use crate::kernels::cpu::microkernel::{Product, Rows, Strided, product};
@@ -9,50 +9,114 @@ use crate::kernels::cpu::parallel::{Shared, parallel_for, part, with_scratch};
 use crate::kernels::cpu::reduce::sum_shares;
 use crate::kernels::cpu::simd::{ALIGN, Simd, isa_entry, padded};
 
-/// Channels of one job, in and out: its 36 sums of 64 x 128 fill the second-level cache.
-const SLICE_IN: usize = 64;
+/// Most channels of one job, in and out, and tiles transformed at a time: the best of those measured.
+const SLICE_IN: usize = 128;
 const SLICE_OUT: usize = 128;
-/// Tiles transformed at a time.
-const TILES: usize = 48;
+const TILES: usize = 96;
 /// Jobs worth having: enough for several threads to share evenly.
 const JOBS: usize = 8;
-/// Fewest tiles for which a partial sum of its own pays.
-const TILES_PER_SHARE: usize = 128;
+
+/// How the work is cut into jobs: slices of channels, and shares of the tiles whose sums are added up at the end.
+struct Plan {
+    slices_in: usize,
+    slices_out: usize,
+    shares: usize,
+}
+
+impl Plan {
+    /// As few slices as make enough jobs together with the shares that pay.
+    fn new(shape: &ConvShape, tiling: &Tiling) -> Self {
+        let slices_out = shape.c_out.div_ceil(SLICE_OUT);
+        let plan = |slice_in: usize| {
+            let slices_in = shape.c_in.div_ceil(slice_in);
+            let shares = JOBS.div_ceil((slices_in * slices_out).max(1)).min(tiling.count / TILES).max(1);
+            Plan { slices_in, slices_out, shares }
+        };
+        let enough = |plan: &Plan| plan.jobs() >= JOBS;
+        [SLICE_IN, SLICE_IN / 2].into_iter().map(plan).find(enough).unwrap_or_else(|| plan(SLICE_IN / 4))
+    }
+
+    fn jobs(&self) -> usize {
+        self.slices_in * self.slices_out * self.shares
+    }
+}
 
 /// `dw` (HWIO) of [`forward`](super::forward) from its input and the output's gradient.
 pub fn weight_gradient(shape: &ConvShape, x: &[f32], dy: &[f32], tile: Tile, dw: &mut [f32]) {
+    gradients(shape, x, dy, tile, dw, None);
+}
+
+/// [`weight_gradient`], and on the way the sums of `dy` over the pixels of each image, `[batch][c_out]`: the gradient of the bias
+/// per sample, and summed over the batch that of the bias.
+pub fn weight_and_bias_gradient(
+    shape: &ConvShape,
+    x: &[f32],
+    dy: &[f32],
+    tile: Tile,
+    dw: &mut [f32],
+    sample_bias: &mut [f32],
+) {
+    assert_eq!(sample_bias.len(), shape.batch * shape.c_out, "gradient of the bias per sample");
+    gradients(shape, x, dy, tile, dw, Some(sample_bias));
+}
+
+fn gradients(shape: &ConvShape, x: &[f32], dy: &[f32], tile: Tile, dw: &mut [f32], sample_bias: Option<&mut [f32]>) {
     shape.assert_input(x);
     assert_eq!(dy.len(), shape.output_len(), "convolution output gradient");
     assert_eq!(dw.len(), shape.weight_len(), "convolution weight gradient");
     let tiling = Tiling::new(shape, tile);
-    let slices_in = shape.c_in.div_ceil(SLICE_IN);
-    let slices_out = shape.c_out.div_ceil(SLICE_OUT);
-    let slices = slices_in * slices_out;
-    let shares = JOBS.div_ceil(slices.max(1)).min(tiling.count / TILES_PER_SHARE).max(1);
-    let run = |dw: &mut [f32]| {
-        let dw = Shared::new(dw);
-        parallel_for(slices * shares, |index| {
-            let (slice, share) = (index % slices, index / slices);
-            let c_in = part(slice / slices_out, slices_in, shape.c_in);
-            let c_out = part(slice % slices_out, slices_out, shape.c_out);
-            let tiles = part(share, shares, tiling.count);
-            let job = Job { shape, tiling, tile, x, dy, dw, c_in, c_out, tiles, offset: share * shape.weight_len() };
-            // SAFETY: each job writes its own channels of its own share; the scratch holds the blocks of `Job::layout`.
-            with_scratch(job.layout().len, |scratch| unsafe {
-                match tile {
-                    Tile::Two => run_two((&job, scratch)),
-                    Tile::Four => run_four((&job, scratch)),
-                }
-            });
-        });
-    };
-    if shares == 1 {
-        run(dw);
-    } else {
-        let mut partial = Recycled::for_overwrite(shares * dw.len());
-        run(&mut partial);
-        sum_shares(&partial, dw);
+    let plan = Plan::new(shape, &tiling);
+    let sums = sample_bias.as_ref().map_or(0, |sums| sums.len());
+    if plan.shares == 1 {
+        return run_jobs(shape, &plan, tiling, tile, [x, dy], dw, sample_bias.unwrap_or_default());
     }
+    let mut weights = Recycled::for_overwrite(plan.shares * dw.len());
+    let mut biases = Recycled::for_overwrite(plan.shares * sums);
+    run_jobs(shape, &plan, tiling, tile, [x, dy], &mut weights, &mut biases);
+    sum_shares(&weights, dw);
+    if let Some(sample_bias) = sample_bias {
+        sum_shares(&biases, sample_bias);
+    }
+}
+
+/// Runs all jobs; `dw` and, if not empty, `sums` have one part per share.
+fn run_jobs(
+    shape: &ConvShape,
+    plan: &Plan,
+    tiling: Tiling,
+    tile: Tile,
+    [x, dy]: [&[f32]; 2],
+    dw: &mut [f32],
+    sums: &mut [f32],
+) {
+    let sums_per_share = sums.len() / plan.shares;
+    let (dw, sums) = (Shared::new(dw), Shared::new(sums));
+    let slices = plan.slices_in * plan.slices_out;
+    parallel_for(plan.jobs(), |index| {
+        let (slice, share) = (index % slices, index / slices);
+        let (slice_in, slice_out) = (slice / plan.slices_out, slice % plan.slices_out);
+        let job = Job {
+            shape,
+            tiling,
+            tile,
+            x,
+            dy,
+            dw,
+            c_in: part(slice_in, plan.slices_in, shape.c_in),
+            c_out: part(slice_out, plan.slices_out, shape.c_out),
+            tiles: part(share, plan.shares, tiling.count),
+            offset: share * shape.weight_len(),
+            sums: (slice_in == 0 && sums_per_share > 0).then_some((sums, share * sums_per_share)),
+        };
+        // SAFETY: each job writes its own channels of its own share; the scratch holds the blocks of `Job::layout`.
+        with_scratch(job.layout().len, |scratch| unsafe {
+            job.clear_sums();
+            match tile {
+                Tile::Two => run_two((&job, scratch)),
+                Tile::Four => run_four((&job, scratch)),
+            }
+        });
+    });
 }
 
 /// A slice of input and output channels over a share of the tiles.
@@ -67,6 +131,8 @@ struct Job<'a> {
     c_out: core::ops::Range<usize>,
     tiles: core::ops::Range<usize>,
     offset: usize,
+    /// Where the sums of `dy` per image go, and where its share begins.
+    sums: Option<(Shared<'a>, usize)>,
 }
 
 /// Where the three blocks lie in the scratch: distances between points, and floats in all.
@@ -87,6 +153,17 @@ impl Job<'_> {
         // The distances are no powers of two, which would all fall on one set of the cache.
         let (input, gradient, sums) = (tiles * c_in + ALIGN, tiles * c_out + ALIGN, c_in * c_out + ALIGN);
         Layout { blocks, input, gradient, sums, len: self.tile.points() * (input + gradient + sums) }
+    }
+
+    /// # Safety
+    /// No other job may touch the sums of this job's output channels.
+    unsafe fn clear_sums(&self) {
+        let Some((sums, offset)) = self.sums else { return };
+        for image in 0..self.shape.batch {
+            let row = offset + image * self.shape.c_out;
+            // SAFETY: the caller's promise.
+            unsafe { sums.range(row + self.c_out.start..row + self.c_out.end) }.fill(0.0);
+        }
     }
 }
 
@@ -110,13 +187,27 @@ unsafe fn run<S: Simd, const P: usize, const M: usize>(s: S, (job, scratch): (&J
         let input = Block { pointer: scratch, point: layout.input, tile: rows };
         let gradient = Block { pointer: scratch.add(P * P * layout.input), point: layout.gradient, tile: width };
         let sums = scratch.add(P * P * (layout.input + layout.gradient));
+        let image_sums = job.sums.map(|(sums, offset)| sums.pointer().wrapping_add(offset));
         for block in 0..layout.blocks {
             let range = part(block, layout.blocks, job.tiles.len());
             let tiles = job.tiles.start + range.start..job.tiles.start + range.end;
             let depth = range.end - range.start;
             transform::input::<S, P, M>(s, &job.tiling, x, c_in, tiles.start..tiles.end, input);
-            transform::output_gradient::<S, P, M>(s, &job.tiling, dy, c_out, tiles, gradient);
+            transform::output_gradient::<S, P, M>(
+                s,
+                &job.tiling,
+                dy,
+                c_out,
+                tiles.start..tiles.end,
+                gradient,
+                image_sums,
+            );
+            let next = tiles.end..job.tiles.end.min(tiles.end + depth);
+            let x_ahead = Ahead { tiling: &job.tiling, pixels: x, channels: c_in, tiles: next.start..next.end };
+            let dy_ahead = Ahead { tiling: &job.tiling, pixels: dy, channels: c_out, tiles: next };
             for point in 0..P * P {
+                x_ahead.fetch::<M>(point, P * P);
+                dy_ahead.fetch::<M>(point, P * P);
                 product(&Product {
                     rows: c_in,
                     depth,

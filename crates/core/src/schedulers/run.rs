@@ -7,7 +7,7 @@ use crate::{Error, Result};
 
 /// x_t = x_0 + σ·z: the σ of each step.
 #[derive(Debug, Clone)]
-pub struct SigmaRun {
+pub struct Run {
     timesteps: Vec<f64>,
     /// One more than timesteps: the last is where the run ends.
     sigmas: Vec<f32>,
@@ -16,11 +16,16 @@ pub struct SigmaRun {
     is_prepared: bool,
 }
 
-impl SigmaRun {
+impl Run {
     /// diffusers keeps timesteps and σ in float32.
     pub fn new(timesteps: Vec<f64>, sigmas: impl IntoIterator<Item = f64>) -> Self {
         let timesteps = timesteps.into_iter().map(|t| f64::from(t as f32)).collect();
-        Self { timesteps, sigmas: sigmas.into_iter().map(|sigma| sigma as f32).collect(), position: None, is_prepared: true }
+        Self {
+            timesteps,
+            sigmas: sigmas.into_iter().map(|sigma| sigma as f32).collect(),
+            position: None,
+            is_prepared: true,
+        }
     }
 
     /// All training timesteps: what there is before `setTimesteps`.
@@ -56,6 +61,19 @@ impl SigmaRun {
         }
     }
 
+    /// Of steps that stand twice, the timestep of the second half is that of the middle.
+    pub fn with_middle_timesteps(mut self, middles: &[f64]) -> Self {
+        self.timesteps.iter_mut().skip(1).step_by(2).zip(middles).for_each(|(t, middle)| *t = *middle);
+        self
+    }
+
+    /// From the picture to noise.
+    pub fn reversed(mut self) -> Self {
+        self.timesteps.reverse();
+        self.sigmas.reverse();
+        self
+    }
+
     pub fn with_rounded_timesteps(mut self) -> Self {
         self.timesteps.iter_mut().for_each(|t| *t = t.round_ties_even());
         self
@@ -67,6 +85,11 @@ impl SigmaRun {
 
     pub fn timesteps(&self) -> &[f64] {
         &self.timesteps
+    }
+
+    /// "sigmas" is the one table of a run.
+    pub fn table(&self, name: &str) -> Vec<f32> {
+        if name == "sigmas" { self.sigmas.clone() } else { Vec::new() }
     }
 
     pub fn sigmas(&self) -> &[f32] {

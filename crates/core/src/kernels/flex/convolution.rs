@@ -1,0 +1,152 @@
+//! Which kernel does which convolution on the CPU.
+
+use super::T;
+use super::packed_weights::packed;
+use super::tensors::{contiguous, filled, values};
+use crate::kernels::cpu::conv_direct::{self, Conv2dShape};
+use crate::kernels::cpu::elementwise::{upsample, upsample_gradient};
+use crate::kernels::cpu::gemm::{LinearShape, linear, linear_input_gradient, linear_weight_gradient};
+use crate::kernels::cpu::winograd::{self, ConvShape, Direction, PackedWeights, Tile};
+use crate::kernels::cpu::{self};
+use crate::kernels::{Conv2dOptions, Epilogue};
+use burn::backend::{Flex, TensorMetadata};
+
+/// Below this many input channels the transforms cost more than Winograd's products save.
+const WINOGRAD_CHANNELS: usize = 8;
+
+/// How a convolution is done.
+enum Method {
+    /// 3x3, stride 1, a border of one zero.
+    Winograd(ConvShape, Tile),
+    /// 1x1: a matrix product over the pixels.
+    Product(LinearShape),
+    /// Anything, out of gathered rows; the input is up-sampled before.
+    Direct(Conv2dShape),
+}
+
+/// Extents of a convolution: the input as it is stored, the kernel, and the options.
+#[derive(Clone, Copy)]
+struct Extents {
+    input: [usize; 4],
+    kernel: [usize; 4],
+    options: Conv2dOptions,
+}
+
+impl Extents {
+    /// Height and width of the output.
+    fn output(&self) -> [usize; 2] {
+        let [_, height, width, _] = self.input;
+        let [kernel_height, kernel_width, ..] = self.kernel;
+        let [top, left, bottom, right] = self.options.padding;
+        [
+            self.options.output_size(height, kernel_height, top, bottom),
+            self.options.output_size(width, kernel_width, left, right),
+        ]
+    }
+
+    fn method(&self) -> Method {
+        let Conv2dOptions { stride, padding, upsample, .. } = self.options;
+        let [batch, _, _, c_in] = self.input;
+        let [kernel_height, kernel_width, _, c_out] = self.kernel;
+        let [height, width] = self.output();
+        match (kernel_height, kernel_width, stride, padding) {
+            (3, 3, 1, [1, 1, 1, 1]) if c_in >= WINOGRAD_CHANNELS => {
+                let shape = ConvShape { batch, height, width, c_in, c_out, upsample };
+                Method::Winograd(shape, Tile::for_image(height, width))
+            }
+            (1, 1, 1, [0, 0, 0, 0]) if !upsample => {
+                Method::Product(LinearShape { rows: batch * height * width, c_in, c_out })
+            }
+            _ => Method::Direct(self.direct()),
+        }
+    }
+
+    fn direct(&self) -> Conv2dShape {
+        let [batch, height, width, c_in] = self.input;
+        let [kernel_height, kernel_width, _, c_out] = self.kernel;
+        let factor = if self.options.upsample { 2 } else { 1 };
+        let [output_height, output_width] = self.output();
+        let [top, left, ..] = self.options.padding;
+        Conv2dShape {
+            batch,
+            input: (factor * height, factor * width),
+            output: (output_height, output_width),
+            c_in,
+            c_out,
+            kernel: (kernel_height, kernel_width),
+            stride: self.options.stride,
+            padding: (top, left),
+        }
+    }
+}
+
+/// The input as the direct kernel reads it.
+fn upsampled(x: &T, options: Conv2dOptions) -> T {
+    if !options.upsample {
+        return x.clone();
+    }
+    let [n, h, w, c] = x.shape().dims();
+    filled([n, 2 * h, 2 * w, c], |y| upsample(n, h, w, c, values(x), y))
+}
+
+pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<Flex>, options: Conv2dOptions) -> T {
+    let [x, weight, bias] = [x, weight, bias].map(contiguous);
+    let extents = Extents { input: x.shape().dims(), kernel: weight.shape().dims(), options };
+    let addend = match &epilogue {
+        Epilogue::None => None,
+        Epilogue::SampleBias(tensor) | Epilogue::Residual(tensor) => Some(contiguous(tensor.clone())),
+    };
+    let addend = addend.as_ref().map(values);
+    let (sample_bias, residual) = match epilogue {
+        Epilogue::SampleBias(_) => (addend, None),
+        _ => (None, addend),
+    };
+    let epilogue = cpu::Epilogue { bias: Some(values(&bias)), sample_bias, residual, scale: options.scale };
+    let [height, width] = extents.output();
+    filled([extents.input[0], height, width, extents.kernel[3]], |y| match extents.method() {
+        Method::Winograd(shape, tile) => {
+            let packed = packed(&weight, values(&weight), [shape.c_in, shape.c_out], tile);
+            winograd::forward(&shape, values(&x), &packed, epilogue, y);
+        }
+        Method::Product(shape) if sample_bias.is_none() && options.scale == 1.0 => {
+            linear(&shape, values(&x), values(&weight), epilogue.bias, residual, y);
+        }
+        Method::Product(_) | Method::Direct(_) => {
+            let x = upsampled(&x, options);
+            conv_direct::forward(&extents.direct(), values(&x), values(&weight), epilogue, y);
+        }
+    })
+}
+
+pub fn input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2dOptions) -> T {
+    let [gradient, weight] = [gradient, weight].map(contiguous);
+    let (dy, w) = (values(&gradient), values(&weight));
+    let extents = Extents { input, kernel: weight.shape().dims(), options };
+    filled(input, |dx| match extents.method() {
+        Method::Winograd(shape, tile) => {
+            let packed = PackedWeights::new(w, shape.c_in, shape.c_out, tile, Direction::InputGradient);
+            winograd::input_gradient(&shape, dy, &packed, dx);
+        }
+        Method::Product(shape) => linear_input_gradient(&shape, dy, w, dx),
+        Method::Direct(shape) if options.upsample => {
+            let [n, height, width, c] = input;
+            let large = filled([n, 2 * height, 2 * width, c], |dx| conv_direct::input_gradient(&shape, dy, w, dx));
+            upsample_gradient(n, height, width, c, values(&large), dx);
+        }
+        Method::Direct(shape) => conv_direct::input_gradient(&shape, dy, w, dx),
+    })
+}
+
+pub fn weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOptions) -> T {
+    let [x, gradient] = [x, gradient].map(contiguous);
+    let dy = values(&gradient);
+    let extents = Extents { input: x.shape().dims(), kernel, options };
+    filled(kernel, |dw| match extents.method() {
+        Method::Winograd(shape, tile) => winograd::weight_gradient(&shape, values(&x), dy, tile, dw),
+        Method::Product(shape) => linear_weight_gradient(&shape, values(&x), dy, dw),
+        Method::Direct(shape) => {
+            let x = upsampled(&x, options);
+            conv_direct::weight_gradient(&shape, values(&x), dy, dw);
+        }
+    })
+}

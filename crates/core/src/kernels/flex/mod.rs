@@ -1,0 +1,166 @@
+//! The operations on the CPU backend: burn's tensors in and out, the arithmetic in [`super::cpu`].
+
+mod convolution;
+mod packed_weights;
+mod tensors;
+
+pub use packed_weights::keep_packed_weights;
+
+use super::adamw::{AdamWStep, ParameterKernels};
+use super::cpu::attention::{AttentionGradients, AttentionShape, attention, attention_gradient};
+use super::cpu::gemm::{LinearShape, linear, linear_input_gradient, linear_weight_gradient};
+use super::cpu::group_norm::{Norm, NormGradients, NormShape, Statistics, group_norm, group_norm_gradient};
+use super::cpu::{adamw, reduce};
+use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels};
+use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
+use tensors::{contiguous, filled, values, values_mut};
+
+type T = FloatTensor<Flex>;
+
+impl Kernels for Flex {
+    fn conv2d(x: T, weight: T, bias: T, epilogue: Epilogue<Self>, options: Conv2dOptions) -> T {
+        convolution::forward(x, weight, bias, epilogue, options)
+    }
+
+    fn group_norm(x: T, gamma: T, beta: T, groups: usize, epsilon: f32, silu: bool) -> T {
+        let [y, _, _] = Self::group_norm_forward(x, gamma, beta, groups, epsilon, silu);
+        y
+    }
+
+    fn attention(query: T, key: T, value: T, heads: usize) -> T {
+        let [output, _] = Self::attention_forward(query, key, value, heads);
+        output
+    }
+
+    fn linear(x: T, weight: T, bias: T) -> T {
+        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+        let shape = linear_shape(&x, &weight);
+        let fill = |y: &mut [f32]| linear(&shape, values(&x), values(&weight), Some(values(&bias)), None, y);
+        filled([shape.rows, shape.c_out], fill)
+    }
+}
+
+fn linear_shape(x: &T, weight: &T) -> LinearShape {
+    let [rows, _] = x.shape().dims();
+    let [c_in, c_out] = weight.shape().dims();
+    LinearShape { rows, c_in, c_out }
+}
+
+fn norm_shape(x: &T, groups: usize) -> NormShape {
+    let [batch, height, width, channels] = x.shape().dims();
+    NormShape { batch, pixels: height * width, channels, groups }
+}
+
+fn attention_shape(query: &T, key: &T, heads: usize) -> AttentionShape {
+    let [batch, queries, inner] = query.shape().dims();
+    let [_, keys, _] = key.shape().dims();
+    AttentionShape { batch, queries, keys, heads, dim: inner / heads }
+}
+
+impl KernelGradients for Flex {
+    fn conv2d_input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2dOptions) -> T {
+        convolution::input_gradient(gradient, weight, input, options)
+    }
+
+    fn conv2d_weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOptions) -> T {
+        convolution::weight_gradient(x, gradient, kernel, options)
+    }
+
+    fn channel_sums(x: T) -> T {
+        let x = contiguous(x);
+        let [n, h, w, c] = x.shape().dims();
+        filled([n, c], |sums| reduce::sum_pixels(n, h * w, c, values(&x), sums))
+    }
+
+    fn group_norm_forward(x: T, gamma: T, beta: T, groups: usize, epsilon: f32, silu: bool) -> [T; 3] {
+        let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
+        let shape = norm_shape(&x, groups);
+        let norm = Norm { gamma: values(&gamma), beta: values(&beta), epsilon, silu };
+        let mut mean = vec![0.0; shape.batch * groups];
+        let mut rstd = vec![0.0; shape.batch * groups];
+        let dims: [usize; 4] = x.shape().dims();
+        let y = filled(dims, |y| group_norm(&shape, values(&x), norm, y, &mut mean, &mut rstd));
+        let statistics = |values: Vec<f32>| filled([shape.batch, groups], |out| out.copy_from_slice(&values));
+        [y, statistics(mean), statistics(rstd)]
+    }
+
+    fn group_norm_backward(saved: super::group_norm::Saved<Self>, gradient: T) -> [T; 3] {
+        let gradient = contiguous(gradient);
+        let [x, gamma, beta] = [saved.x, saved.gamma, saved.beta].map(contiguous);
+        let [_, groups] = saved.mean.shape().dims();
+        let shape = norm_shape(&x, groups);
+        let norm = Norm { gamma: values(&gamma), beta: values(&beta), epsilon: 0.0, silu: saved.silu };
+        let statistics = Statistics { mean: values(&saved.mean), rstd: values(&saved.rstd) };
+        let dims: [usize; 4] = x.shape().dims();
+        let mut gamma_gradient = filled([shape.channels], |_| {});
+        let mut beta_gradient = filled([shape.channels], |_| {});
+        let dx = filled(dims, |dx| {
+            let gradients =
+                NormGradients { x: dx, gamma: values_mut(&mut gamma_gradient), beta: values_mut(&mut beta_gradient) };
+            group_norm_gradient(&shape, values(&x), norm, statistics, values(&gradient), gradients);
+        });
+        [dx, gamma_gradient, beta_gradient]
+    }
+
+    fn attention_forward(query: T, key: T, value: T, heads: usize) -> [T; 2] {
+        let [query, key, value] = [query, key, value].map(contiguous);
+        let shape = attention_shape(&query, &key, heads);
+        let mut logsumexp = filled([shape.batch, heads, shape.queries], |_| {});
+        let output = filled([shape.batch, shape.queries, heads * shape.dim], |output| {
+            attention(&shape, values(&query), values(&key), values(&value), output, values_mut(&mut logsumexp));
+        });
+        [output, logsumexp]
+    }
+
+    fn attention_backward(saved: super::attention::Saved<Self>, gradient: T) -> [T; 3] {
+        let [query, key, value, output] = [saved.query, saved.key, saved.value, saved.output].map(contiguous);
+        let gradient = contiguous(gradient);
+        let shape = attention_shape(&query, &key, saved.heads);
+        let like = |x: &T| filled::<3>(x.shape().dims(), |_| {});
+        let (mut q, mut k, mut v) = (like(&query), like(&key), like(&value));
+        let gradients =
+            AttentionGradients { q: values_mut(&mut q), k: values_mut(&mut k), v: values_mut(&mut v) };
+        let inputs = [values(&query), values(&key), values(&value)];
+        attention_gradient(&shape, inputs, values(&output), values(&saved.scores), values(&gradient), gradients);
+        [q, k, v]
+    }
+
+    fn linear_backward(x: T, weight: T, gradient: T, needs_input_gradient: bool) -> (Option<T>, T, T) {
+        let (x, weight, gradient) = (contiguous(x), contiguous(weight), contiguous(gradient));
+        let shape = linear_shape(&x, &weight);
+        let LinearShape { rows, c_in, c_out } = shape;
+        let dy = values(&gradient);
+        let dx = needs_input_gradient
+            .then(|| filled([rows, c_in], |dx| linear_input_gradient(&shape, dy, values(&weight), dx)));
+        let dw = filled([c_in, c_out], |dw| linear_weight_gradient(&shape, values(&x), dy, dw));
+        (dx, dw, filled([c_out], |db| reduce::sum_rows(rows, c_out, dy, db)))
+    }
+}
+
+impl ParameterKernels for Flex {
+    fn adamw(mut value: T, gradient: T, mut first: T, mut second: T, step: AdamWStep) -> (T, T, T) {
+        let gradient = contiguous(gradient);
+        let [beta1, beta2] = step.betas;
+        let numbers = adamw::AdamW {
+            learning_rate: step.learning_rate,
+            betas: (beta1, beta2),
+            epsilon: step.epsilon,
+            weight_decay: step.weight_decay,
+            step: step.step,
+            gradient_scale: step.gradient_scale,
+        };
+        numbers.update(adamw::Parameter {
+            value: values_mut(&mut value),
+            gradient: values(&gradient),
+            first_moment: values_mut(&mut first),
+            second_moment: values_mut(&mut second),
+            average: None,
+        });
+        (value, first, second)
+    }
+
+    fn sum_of_squares(x: T) -> T {
+        let x = contiguous(x);
+        filled([1], |sum| sum.copy_from_slice(&[reduce::sum_of_squares(values(&x)) as f32]))
+    }
+}

@@ -1,0 +1,206 @@
+//! DPM-Solver++ run backwards: from a picture to the noise that the multistep method would make it from.
+
+use super::Scheduler;
+use super::betas::NoiseSchedule;
+use super::clipping::Thresholding;
+use super::dpm_solver::{
+    AlgorithmType, History, MultistepUpdate, NoiseLevel, OrderRule, OutputConversion, SolverType, check_order,
+};
+use super::dpm_solver_multistep::clipped_timesteps;
+use super::options::{SetTimesteps, StepInput, StepOutput, not_prepared};
+use super::posterior::VarianceType;
+use super::prediction::PredictionType;
+use super::process::DiscreteProcess;
+use super::record::{ConfigRecord, Registered, invalid_option};
+use super::registry::SchedulerClass;
+use super::run::Run;
+use super::sigmas::{SigmaCurve, SigmaSpacing, TrainingSigmas, ramp};
+use super::solver_steps::solver_timesteps;
+use super::spacing::{Spacing, TimestepSpacing};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The options of [`DpmSolverMultistepInverseScheduler`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, rename = "DPMSolverMultistepInverseSchedulerConfig"))]
+#[serde(rename_all = "camelCase")]
+pub struct DpmSolverMultistepInverseSchedulerConfig {
+    #[serde(flatten)]
+    pub noise_schedule: NoiseSchedule,
+    /// How many outputs a step uses: 1 to 3. Default 2.
+    pub solver_order: usize,
+    /// What the model predicts. Default "epsilon".
+    pub prediction_type: PredictionType,
+    #[serde(flatten)]
+    pub thresholding: Thresholding,
+    /// "dpmsolver++" or "dpmsolver": noise cannot be run backwards. Default "dpmsolver++".
+    pub algorithm_type: AlgorithmType,
+    /// How a step of order 2 uses the slope. Default "midpoint".
+    pub solver_type: SolverType,
+    /// Lower the order in the last steps of runs under 15 steps. Default true.
+    pub lower_order_final: bool,
+    /// Take the last step at order 1 in any run. Default false.
+    pub euler_at_final: bool,
+    #[serde(flatten)]
+    pub sigma_spacing: SigmaSpacing,
+    /// Always false: a flow needs no inverse of its own.
+    pub use_flow_sigmas: bool,
+    /// What diffusers keeps for files. Default 1.
+    pub flow_shift: f64,
+    /// Leaves out the timesteps whose λ is lower; null for none (−Infinity in files). Default null.
+    pub lambda_min_clipped: Option<f64>,
+    /// "learned" or "learned_range" where the model gives a variance as well, which is not used. Default null.
+    pub variance_type: Option<VarianceType>,
+    #[serde(flatten)]
+    pub spacing: Spacing,
+}
+
+impl Default for DpmSolverMultistepInverseSchedulerConfig {
+    fn default() -> Self {
+        Self {
+            noise_schedule: NoiseSchedule::default(),
+            solver_order: 2,
+            prediction_type: PredictionType::Epsilon,
+            thresholding: Thresholding::default(),
+            algorithm_type: AlgorithmType::DpmsolverPlusPlus,
+            solver_type: SolverType::Midpoint,
+            lower_order_final: true,
+            euler_at_final: false,
+            sigma_spacing: SigmaSpacing::default(),
+            use_flow_sigmas: false,
+            flow_shift: 1.0,
+            lambda_min_clipped: None,
+            variance_type: None,
+            spacing: Spacing::LINSPACE,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct DpmSolverMultistepInverseScheduler {
+    config: Registered<DpmSolverMultistepInverseSchedulerConfig>,
+    process: DiscreteProcess,
+    training: TrainingSigmas,
+    run: Run,
+    history: History,
+}
+
+impl SchedulerClass for DpmSolverMultistepInverseScheduler {
+    const NAME: &'static str = "DPMSolverMultistepInverseScheduler";
+    type Config = DpmSolverMultistepInverseSchedulerConfig;
+
+    fn new(config: Registered<DpmSolverMultistepInverseSchedulerConfig>) -> Result<Self> {
+        config.thresholding.check()?;
+        config.sigma_spacing.curve()?;
+        config.prediction_type.check(PredictionType::OF_NOISE_SCHEDULES)?;
+        check_order(config.solver_order)?;
+        if config.use_flow_sigmas {
+            return Err(invalid_option("useFlowSigmas", "false", true));
+        }
+        if config.algorithm_type.is_stochastic() {
+            let got = crate::json::to_json(&config.algorithm_type);
+            return Err(invalid_option("algorithmType", "\"dpmsolver++\" or \"dpmsolver\"", got));
+        }
+        let process = DiscreteProcess::new(&config.noise_schedule, false)?;
+        let training = TrainingSigmas::new(&process);
+        let run = Run::of_training(&process, training.descending()).reversed();
+        Ok(Self { config, process, training, run, history: History::default() })
+    }
+}
+
+impl DpmSolverMultistepInverseScheduler {
+    fn level(&self, index: usize) -> NoiseLevel {
+        NoiseLevel::variance_preserving(self.run.sigma(index))
+    }
+
+    /// Ascending, below `end`.
+    fn spaced_timesteps(&self, end: usize, count: usize) -> Result<Vec<f64>> {
+        let spacing = &self.config.spacing;
+        Ok(match spacing.timestep_spacing {
+            TimestepSpacing::Linspace => {
+                ramp(0.0, (end - 1) as f64, count + 1).take(count).map(f64::round_ties_even).collect()
+            }
+            TimestepSpacing::Leading => {
+                let stride = end / (count + 1);
+                if stride == 0 {
+                    return Err(Error::argument("numInferenceSteps", format!("less than {end}"), count));
+                }
+                (0..count).map(|i| (i * stride + spacing.steps_offset) as f64).collect()
+            }
+            TimestepSpacing::Trailing => {
+                let mut timesteps = solver_timesteps(spacing, self.num_train_timesteps(), end, count)?;
+                timesteps.reverse();
+                timesteps
+            }
+        })
+    }
+
+    /// Timesteps and noise levels, with the one that the run ends at.
+    fn steps(&self, count: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+        let train = self.num_train_timesteps();
+        let end = (train - clipped_timesteps(&self.process, self.config.lambda_min_clipped)).max(1);
+        let Some(curve) = self.config.sigma_spacing.curve()? else {
+            let timesteps = self.spaced_timesteps(end, count)?;
+            let sigmas = timesteps.iter().map(|t| self.training.at(*t));
+            let sigmas = sigmas.chain([self.training.at((end - 1) as f64)]).collect();
+            return Ok((timesteps, sigmas));
+        };
+        let mut sigmas = curve.sigmas(self.training.max(), self.training.min(), count);
+        let rounds = curve == SigmaCurve::Karras;
+        let whole = |t: f64| if rounds { t.round_ties_even() } else { t.trunc() };
+        let mut timesteps: Vec<f64> = self.training.timesteps_of(&sigmas).into_iter().map(whole).collect();
+        timesteps.dedup();
+        sigmas.extend(sigmas.last().copied());
+        Ok((timesteps, sigmas))
+    }
+
+    fn order(&self, index: usize) -> usize {
+        let rule = OrderRule {
+            solver_order: self.config.solver_order,
+            lower_order_final: self.config.lower_order_final,
+            euler_at_final: self.config.euler_at_final,
+        };
+        rule.order(index, self.run.timesteps().len()).min(self.history.len())
+    }
+}
+
+impl Scheduler for DpmSolverMultistepInverseScheduler {
+    super::common_methods!();
+    super::solver_methods!();
+
+    fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
+        let (timesteps, sigmas) = self.steps(options.step_count(self.num_train_timesteps())?)?;
+        self.run = Run::new(timesteps, sigmas);
+        self.history.clear();
+        Ok(())
+    }
+
+    fn outputs_per_value(&self) -> usize {
+        if self.config.variance_type.is_some_and(VarianceType::is_learned) { 2 } else { 1 }
+    }
+
+    fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
+        if !self.run.is_prepared() {
+            return Err(not_prepared());
+        }
+        let index = self.run.enter(input.timestep)?;
+        let (output, _) = input.split_output(self.outputs_per_value());
+        let conversion = OutputConversion {
+            prediction: self.config.prediction_type,
+            thresholding: &self.config.thresholding,
+            to_original: self.config.algorithm_type.predicts_original(),
+        };
+        let (output, pred_original_sample) = conversion.apply(&output, &input, self.level(index));
+        self.history.push(output, self.config.solver_order);
+        let update = MultistepUpdate {
+            algorithm: self.config.algorithm_type,
+            solver: self.config.solver_type,
+            order: self.order(index),
+            history: &self.history,
+        };
+        let prev_sample =
+            update.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
+        self.run.leave();
+        Ok(StepOutput { prev_sample, pred_original_sample })
+    }
+}

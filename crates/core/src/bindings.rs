@@ -430,9 +430,8 @@ macro_rules! model_bindings {
                 let model = self.0.handle.clone();
                 let input = $crate::bindings_support::Input::new(&sample, &shape, &timesteps, &class_labels);
                 let (target, weights) = (target.to_vec(), weights.to_vec());
-                let backward = async move || {
-                    model.with(async |model| input.mse_backward(model, &target, &weights).await).await
-                };
+                let backward =
+                    async move || model.with(async |model| input.mse_backward(model, &target, &weights).await).await;
                 $crate::handle::run(backward).await.map(f64::from).map_err($error)
             }
 
@@ -653,9 +652,8 @@ macro_rules! run_bindings {
             pub async fn next(&self) -> $Result<String> {
                 let (trainer, model) = (self.trainer.clone(), self.model.clone());
                 let (dataset, generator) = (self.dataset.clone(), self.generator.clone());
-                let next = async move || {
-                    $crate::bindings_support::next_event(&trainer, &model, &dataset, &generator).await
-                };
+                let next =
+                    async move || $crate::bindings_support::next_event(&trainer, &model, &dataset, &generator).await;
                 $crate::handle::run(next).await.map_err($error)
             }
 

@@ -85,9 +85,7 @@ pub struct Model {
 
 impl Model {
     fn new(model: UNet2DModel, device: &str) -> Self {
-        let parameter = |parameter: &crate::models::Parameter| {
-            serde_json::json!({ "name": parameter.name, "shape": parameter.shape })
-        };
+        let parameter = |parameter: &crate::models::Parameter| serde_json::json!({ "name": parameter.name, "shape": parameter.shape });
         let list: Vec<_> = model.parameters.iter().map(parameter).collect();
         Self {
             config: json::to_json(model.config()),
@@ -224,8 +222,6 @@ pub async fn denoise(
     generator: &SharedGenerator,
 ) -> Result<u32> {
     denoising
-        .with(async |denoising| {
-            model.with(async |model| Ok(denoising.step(model, generator).await? as u32)).await
-        })
+        .with(async |denoising| model.with(async |model| Ok(denoising.step(model, generator).await? as u32)).await)
         .await
 }

@@ -80,15 +80,15 @@ fn a_seed_gives_the_weights_of_torch() {
              "upBlockTypes": ["AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D"] }"#,
     )
     .unwrap();
-    let model =
-        UNet2DModel::new(config, Source::Generator(&mut Generator::new(0)), &Device::flex()).unwrap();
+    let model = UNet2DModel::new(config, Source::Generator(&mut Generator::new(0)), &Device::flex()).unwrap();
     assert_eq!(model.parameters.count(), 18_536_323);
     assert_eq!(model.parameters.len(), 380);
     let noise = Generator::new(0).randn(4 * 3 * 32 * 32);
     let inputs = Inputs { sample: &noise, shape: &[4, 3, 32, 32], timesteps: &[10.0], class_labels: &[] };
     let output = pollster::block_on(to_nchw(model.predict(inputs))).unwrap();
     // output[0, -1, -3:, -3:]
-    let corner: Vec<f32> = (29..32).flat_map(|y| (29..32).map(move |x| (2 * 32 + y) * 32 + x)).map(|i| output[i]).collect();
+    let corner: Vec<f32> =
+        (29..32).flat_map(|y| (29..32).map(move |x| (2 * 32 + y) * 32 + x)).map(|i| output[i]).collect();
     let expected = [0.50879, 0.11769, -0.24531, 0.72120, 0.23710, 0.17011, 0.04760, 0.09143, 0.00492];
     assert_close("corner", &corner, &expected, 1e-4);
     let mean: f32 = output.iter().map(|x| x.abs()).sum::<f32>() / output.len() as f32;

@@ -1,33 +1,13 @@
-//! Matrix product with bias: the plain body, its gradients, and how autodiff records it.
+//! Matrix product with bias: how autodiff records it.
 
 use super::{KernelGradients, Kernels};
-use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
-use burn::tensor::Shape;
+use burn::backend::tensor::FloatTensor;
 use burn_autodiff::{
     Autodiff,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-
-/// The definition of [`super::linear`].
-pub fn plain<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>, bias: FloatTensor<B>) -> FloatTensor<B> {
-    let [outputs] = bias.shape().dims();
-    B::float_add(B::float_matmul(x, weight), B::float_reshape(bias, Shape::new([1, outputs])))
-}
-
-/// The plain body of [`KernelGradients::linear_backward`]: dx = dy·Wᵀ, dW = xᵀ·dy, db = Σ dy.
-pub fn plain_backward<B: Backend>(
-    x: FloatTensor<B>,
-    weight: FloatTensor<B>,
-    gradient: FloatTensor<B>,
-    needs_input_gradient: bool,
-) -> (Option<FloatTensor<B>>, FloatTensor<B>, FloatTensor<B>) {
-    let [_, outputs] = gradient.shape().dims();
-    let dx = needs_input_gradient.then(|| B::float_matmul(gradient.clone(), B::float_transpose(weight)));
-    let dw = B::float_matmul(B::float_transpose(x), gradient.clone());
-    (dx, dw, B::float_reshape(B::float_sum_dim(gradient, 0), Shape::new([outputs])))
-}
 
 #[derive(Debug)]
 struct LinearBackward;

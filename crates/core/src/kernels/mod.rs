@@ -1,5 +1,5 @@
-//! The operations that models are made of, each with a plain body that defines it, a backward pass written by hand, and
-//! fast bodies per backend.
+//! The operations that models are made of, each with a plain body that defines it (in `plain`), a backward pass written
+//! by hand, and fast bodies per backend.
 //!
 //! Activations are NHWC, convolution weights HWIO, linear weights `[in, out]`. A model calls the functions of this module
 //! with burn tensors; the backend extension picks the body for the tensor's device, and the one for `Autodiff` records
@@ -12,6 +12,8 @@ pub mod cpu;
 mod flex;
 mod group_norm;
 mod linear;
+#[cfg(test)]
+mod plain;
 
 pub use adamw::{AdamWStep, Moments, adamw, sum_of_squares};
 pub use conv2d::Conv2dOptions;
@@ -136,13 +138,7 @@ pub enum Plus {
 /// - weight: `[kernel_h, kernel_w, c_in, c_out]`
 /// - bias: `[c_out]`
 /// - output: `[n, h_out, w_out, c_out]`
-pub fn conv2d(
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Tensor<1>,
-    plus: Plus,
-    options: Conv2dOptions,
-) -> Tensor<4> {
+pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, plus: Plus, options: Conv2dOptions) -> Tensor<4> {
     let epilogue = match plus {
         Plus::Nothing => Epilogue::None,
         Plus::SampleBias(tensor) => Epilogue::SampleBias(tensor.into_dispatch()),
@@ -206,7 +202,11 @@ pub fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: usiz
 /// - bias: `[out]`
 /// - output: `[rows, out]`
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as Kernels>::linear(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()))
+    Tensor::from_dispatch(<Dispatch as Kernels>::linear(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+    ))
 }
 
 #[cfg(test)]

@@ -32,11 +32,19 @@ pub fn sinusoidal(timesteps: &[f32], dim: usize, flip_sin_to_cos: bool, freq_shi
 
 /// How a model turns timesteps into vectors.
 pub enum TimeProjection {
-    Positional { dim: usize, flip_sin_to_cos: bool, freq_shift: f64 },
+    Positional {
+        dim: usize,
+        flip_sin_to_cos: bool,
+        freq_shift: f64,
+    },
     /// Random Fourier features of ln t (Tancik et al. 2020; Song et al. 2021): (sin, cos) of 2π·w·ln t.
-    Fourier { weight: ParameterId },
+    Fourier {
+        weight: ParameterId,
+    },
     /// A table with a row a timestep.
-    Learned { weight: ParameterId },
+    Learned {
+        weight: ParameterId,
+    },
 }
 
 impl TimeProjection {

@@ -60,7 +60,9 @@ impl Layout {
     fn import(self, values: Vec<f32>, shape: &[usize]) -> Vec<f32> {
         match (self, shape) {
             (Self::Linear, &[outputs, inputs]) => transpose(&values, outputs, inputs),
-            (Self::Convolution, &[outputs, inputs, height, width]) => transpose_parts(&values, outputs, inputs, height * width),
+            (Self::Convolution, &[outputs, inputs, height, width]) => {
+                transpose_parts(&values, outputs, inputs, height * width)
+            }
             _ => values,
         }
     }
@@ -69,7 +71,9 @@ impl Layout {
     fn export(self, values: Vec<f32>, shape: &[usize]) -> Vec<f32> {
         match (self, shape) {
             (Self::Linear, &[outputs, inputs]) => transpose(&values, inputs, outputs),
-            (Self::Convolution, &[outputs, inputs, height, width]) => transpose_parts(&values, height * width, inputs, outputs),
+            (Self::Convolution, &[outputs, inputs, height, width]) => {
+                transpose_parts(&values, height * width, inputs, outputs)
+            }
             _ => values,
         }
     }

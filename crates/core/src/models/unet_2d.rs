@@ -117,7 +117,8 @@ impl UNet2DModel {
         }
         if !h.is_multiple_of(multiple) || !w.is_multiple_of(multiple) {
             let levels = self.config.block_out_channels.len();
-            let expected = format!("height and width divisible by {multiple} (the model halves them {} times)", levels - 1);
+            let expected =
+                format!("height and width divisible by {multiple} (the model halves them {} times)", levels - 1);
             return Err(Error::shape("sample", expected, format!("{:?}", inputs.shape)));
         }
         if n.checked_mul(c * h * w) != Some(inputs.sample.len()) {
@@ -174,14 +175,18 @@ impl UNet2DModel {
 /// Refuses NaN and infinity.
 pub fn finite(argument: &str, values: &[f32]) -> Result<()> {
     match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(Error::NotFinite { argument: argument.into(), got: format!("{} at index {index}", values[index]) }),
+        Some(index) => {
+            Err(Error::NotFinite { argument: argument.into(), got: format!("{} at index {index}", values[index]) })
+        }
         None => Ok(()),
     }
 }
 
 fn whole_numbers_below(argument: &str, values: &[f32], limit: usize) -> Result<()> {
     match values.iter().find(|&&value| value < 0.0 || value.fract() != 0.0 || value as usize >= limit) {
-        Some(value) => Err(Error::argument(argument, format!("whole numbers from 0 to {}", limit.saturating_sub(1)), value)),
+        Some(value) => {
+            Err(Error::argument(argument, format!("whole numbers from 0 to {}", limit.saturating_sub(1)), value))
+        }
         None => Ok(()),
     }
 }
@@ -309,7 +314,11 @@ fn time_projection(builder: &mut Builder, config: &UNet2DModelConfig) -> Result<
     })
 }
 
-fn class_embedding(builder: &mut Builder, config: &UNet2DModelConfig, features: usize) -> Result<Option<ClassEmbedding>> {
+fn class_embedding(
+    builder: &mut Builder,
+    config: &UNet2DModelConfig,
+    features: usize,
+) -> Result<Option<ClassEmbedding>> {
     let dim = config.time_channels();
     Ok(match (config.class_embed_type, config.num_class_embeds) {
         (Some(ClassEmbedType::Timestep), _) => {

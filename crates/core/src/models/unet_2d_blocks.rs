@@ -159,9 +159,7 @@ impl DownBlock2D {
         };
         let downsampler = match (last, with_resnet) {
             (true, _) => None,
-            (_, true) => {
-                Some(Resampler::resnet(builder, "downsamplers.0", style, outputs, Resampling::AverageDown)?)
-            }
+            (_, true) => Some(Resampler::resnet(builder, "downsamplers.0", style, outputs, Resampling::AverageDown)?),
             _ => Some(builder.part("downsamplers.0", |builder| {
                 Ok(Resampler::Down(Downsample2D::new(builder, outputs, style.config.downsample_padding)?))
             })?),
@@ -235,9 +233,10 @@ impl UpBlock2D {
             (_, true) => {
                 Some(Resampler::resnet(builder, "upsamplers.0", style, channels.outputs, Resampling::NearestUp)?)
             }
-            _ => Some(builder.part("upsamplers.0", |builder| {
-                Ok(Resampler::Up(Upsample2D::new(builder, channels.outputs)?))
-            })?),
+            _ => Some(
+                builder
+                    .part("upsamplers.0", |builder| Ok(Resampler::Up(Upsample2D::new(builder, channels.outputs)?)))?,
+            ),
         };
         Ok(Self { layers, upsampler })
     }

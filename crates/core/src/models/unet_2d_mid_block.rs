@@ -23,14 +23,10 @@ impl UNetMidBlock2D {
         let attention_groups = config.attn_norm_num_groups.or(default_shift.then_some(groups));
         let scale = config.mid_scale();
         let shape = ResnetShape { output_scale_factor: scale, ..ResnetShape::new(channels, channels, groups) };
-        let attention =
-            AttentionShape { rescale_output_factor: scale, ..style.attention(channels, attention_groups) };
+        let attention = AttentionShape { rescale_output_factor: scale, ..style.attention(channels, attention_groups) };
         Ok(Self {
             first: ResnetBlock2D::new(builder, "resnets.0", style.resnet, shape)?,
-            attention: config
-                .add_attention
-                .then(|| Attention::new(builder, "attentions.0", attention))
-                .transpose()?,
+            attention: config.add_attention.then(|| Attention::new(builder, "attentions.0", attention)).transpose()?,
             second: ResnetBlock2D::new(builder, "resnets.1", style.resnet, shape)?,
         })
     }

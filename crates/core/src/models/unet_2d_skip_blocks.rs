@@ -129,9 +129,8 @@ impl SkipUpBlock2D {
             let shape = shape(features + skip, outputs, groups);
             resnets.push(ResnetBlock2D::new(builder, format!("resnets.{layer}"), style.resnet, shape)?);
         }
-        let attention = with_attention
-            .then(|| Attention::new(builder, "attentions.0", attention(style, outputs)))
-            .transpose()?;
+        let attention =
+            with_attention.then(|| Attention::new(builder, "attentions.0", attention(style, outputs))).transpose()?;
         let painter = (!last).then(|| Painter::new(builder, style, outputs)).transpose()?;
         Ok(Self { resnets, attention, painter })
     }

@@ -42,8 +42,7 @@ impl Denoising {
     pub async fn step(&mut self, model: &UNet2DModel, generator: &Mutex<Generator>) -> Result<usize> {
         let Some(&timestep) = self.scheduler.timesteps().get(self.next) else { return Ok(0) };
         let scaled = self.scheduler.scale_model_input(&self.sample, timestep)?;
-        let inputs =
-            Inputs { sample: &scaled, shape: &self.shape, timesteps: &[timestep as f32], class_labels: &[] };
+        let inputs = Inputs { sample: &scaled, shape: &self.shape, timesteps: &[timestep as f32], class_labels: &[] };
         model.check(inputs)?;
         let model_output = to_nchw(model.predict(inputs)).await?;
         let draws = self.scheduler.noise_draws(timestep, &self.options)?;

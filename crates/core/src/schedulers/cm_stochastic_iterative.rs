@@ -80,8 +80,7 @@ impl CmStochasticIterativeSchedulerConfig {
     fn run(&self, steps: impl DoubleEndedIterator<Item = f64>) -> Run {
         let (low, high) = (self.sigma_min.powf(1.0 / self.rho), self.sigma_max.powf(1.0 / self.rho));
         let last = (self.num_train_timesteps - 1) as f64;
-        let sigmas: Vec<f64> =
-            steps.rev().map(|step| (high + step / last * (low - high)).powf(self.rho)).collect();
+        let sigmas: Vec<f64> = steps.rev().map(|step| (high + step / last * (low - high)).powf(self.rho)).collect();
         let timesteps = sigmas.iter().map(|sigma| 250.0 * sigma.ln()).collect();
         Run::new(timesteps, sigmas.into_iter().chain([self.sigma_min]))
     }

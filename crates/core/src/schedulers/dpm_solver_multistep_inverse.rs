@@ -198,8 +198,7 @@ impl Scheduler for DpmSolverMultistepInverseScheduler {
             order: self.order(index),
             history: &self.history,
         };
-        let prev_sample =
-            update.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
+        let prev_sample = update.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample })
     }

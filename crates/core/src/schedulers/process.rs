@@ -40,9 +40,10 @@ impl DiscreteProcess {
 
     fn entry(&self, table: &[f32], timestep: f64) -> Result<f32> {
         let found = (timestep >= 0.0 && timestep.fract() == 0.0).then(|| table.get(timestep as usize));
-        found.flatten().copied().ok_or_else(|| {
-            Error::argument("timestep", format!("an integer from 0 to {}", table.len() - 1), timestep)
-        })
+        found
+            .flatten()
+            .copied()
+            .ok_or_else(|| Error::argument("timestep", format!("an integer from 0 to {}", table.len() - 1), timestep))
     }
 
     /// β of a timestep that a user gave.

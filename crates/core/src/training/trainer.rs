@@ -86,7 +86,11 @@ impl TrainerOptions {
 
 /// What happens in a run, in the order in which it happens.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export, tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase"))]
+#[cfg_attr(
+    test,
+    derive(ts_rs::TS),
+    ts(export, tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")
+)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum TrainingEvent {
     /// Before the first step.
@@ -198,11 +202,7 @@ impl Trainer {
         Ok(())
     }
 
-    fn next_batch(
-        &mut self,
-        dataset: &Dataset,
-        generator: &std::sync::Mutex<Generator>,
-    ) -> Result<Option<Vec<f32>>> {
+    fn next_batch(&mut self, dataset: &Dataset, generator: &std::sync::Mutex<Generator>) -> Result<Option<Vec<f32>>> {
         self.loader.next(dataset, &mut *lock(generator))
     }
 

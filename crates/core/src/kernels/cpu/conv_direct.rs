@@ -4,10 +4,11 @@
 
 use core::ops::Range;
 
+use super::buffers::Recycled;
 use super::epilogue::Epilogue;
 use super::gemm::{self, PackedMatrix, Start, multiply_block};
-use super::microkernel::Strided;
-use super::parallel::{Shared, parallel_for, with_scratch};
+use super::microkernel::{PANEL, Strided};
+use super::parallel::{Shared, parallel_for, part, with_scratch};
 use super::simd::ALIGN;
 
 /// The extents of a convolution. What is padded below and to the right follows from the size of the output.
@@ -100,10 +101,14 @@ impl Gather<'_> {
         inside.then(|| &self.source[pixel..pixel + self.channels])
     }
 
-    /// Rows gathered at a time, so that they stay in the second-level cache.
-    fn block_rows(&self) -> usize {
+    /// How a product with `rows` of these rows is cut into jobs: blocks of rows that stay in the second-level cache, and, for few
+    /// rows, shares of the panels.
+    fn split(&self, rows: usize, matrix: &PackedMatrix) -> (usize, usize) {
         const BYTES: usize = 256 << 10;
-        (BYTES / 4 / (self.columns() + ALIGN)).clamp(6, 96)
+        let most = (BYTES / 4 / (self.columns() + ALIGN)).clamp(6, 96);
+        let (blocks, shares) = gemm::split(rows, matrix.rows, matrix.panel_count());
+        let blocks = blocks.max(rows.div_ceil(most));
+        (blocks, if blocks >= gemm::JOBS { 1 } else { shares })
     }
 }
 
@@ -112,24 +117,33 @@ pub fn forward(shape: &Conv2dShape, x: &[f32], w: &[f32], epilogue: Epilogue, y:
     shape.assert(x, w, y);
     epilogue.assert_lengths(shape.batch, shape.c_out, y.len());
     let fields = shape.receptive_fields(x);
-    let (pixels, rows) = (shape.output.0 * shape.output.1, fields.block_rows());
+    let pixels = shape.output.0 * shape.output.1;
     let total = shape.batch * pixels;
     let packed = PackedMatrix::new(w, fields.columns(), shape.c_out, total);
+    let (blocks, shares) = fields.split(total, &packed);
     let y = Shared::new(y);
-    parallel_for(total.div_ceil(rows), |block| {
-        let rows = block * rows..total.min((block + 1) * rows);
-        // SAFETY: each job has its own rows.
-        multiply_gathered(&fields, &packed, rows.clone(), unsafe {
-            y.range(rows.start * shape.c_out..rows.end * shape.c_out)
-        });
-        // SAFETY: as above; the borrow before has ended.
-        let y = unsafe { y.range(rows.start * shape.c_out..rows.end * shape.c_out) };
-        epilogue.apply(rows, pixels, shape.c_out, y);
+    parallel_for(blocks * shares, |index| {
+        let rows = part(index % blocks, blocks, total);
+        let panels = part(index / blocks, shares, packed.panel_count());
+        let columns = panels.start * PANEL..shape.c_out.min(panels.end * PANEL);
+        // SAFETY: each job has its own rows and panels.
+        unsafe {
+            multiply_gathered(&fields, &packed, rows.clone(), panels, (rows.start, y));
+            epilogue.apply(rows, columns, pixels, shape.c_out, y);
+        }
     });
 }
 
-/// `out = gathered rows x packed`.
-fn multiply_gathered(gather: &Gather, packed: &PackedMatrix, rows: Range<usize>, out: &mut [f32]) {
+/// Panels of `out = gathered rows x packed`; the first row goes to row `first` of `out`.
+/// # Safety
+/// No other job may touch these rows and panels of `out`.
+unsafe fn multiply_gathered(
+    gather: &Gather,
+    packed: &PackedMatrix,
+    rows: Range<usize>,
+    panels: Range<usize>,
+    (first, out): (usize, Shared),
+) {
     // Not a power of two, so that the rows of a tile fall on different sets of the cache.
     let stride = gather.columns() + ALIGN;
     with_scratch(rows.len() * stride, |scratch| {
@@ -138,8 +152,8 @@ fn multiply_gathered(gather: &Gather, packed: &PackedMatrix, rows: Range<usize>,
         gather.fill(rows.clone(), 0..gather.columns(), block, stride);
         let a = Strided { pointer: block.as_ptr(), row: stride, depth: 1 };
         let start = Start { bias: None, residual: None };
-        // SAFETY: `block` holds the rows, `out` the product.
-        unsafe { multiply_block(a, packed, 0..packed.panel_count(), 0..rows.len(), start, Shared::new(out)) };
+        // SAFETY: `block` holds the rows; `out` is the caller's promise.
+        unsafe { multiply_block(a, packed, panels, first..first + rows.len(), start, out) };
     });
 }
 
@@ -196,7 +210,7 @@ fn class_gradient(shape: &Conv2dShape, (h, w): (Remainder, Remainder), dy: &[f32
     };
     let plane = shape.c_in * shape.c_out;
     // The class's taps side by side: [c_in] rows of [tap][c_out].
-    let mut weights = vec![0.0; taps.len() * plane];
+    let mut weights = Recycled::for_overwrite(taps.len() * plane);
     for (t, &(i, j)) in taps.iter().enumerate() {
         let tap = (h.remainder + i * shape.stride) * shape.kernel.1 + w.remainder + j * shape.stride;
         for (c, source) in weight[tap * plane..(tap + 1) * plane].chunks_exact(shape.c_out).enumerate() {
@@ -204,17 +218,21 @@ fn class_gradient(shape: &Conv2dShape, (h, w): (Remainder, Remainder), dy: &[f32
         }
     }
     let packed = PackedMatrix::transposed(&weights, fields.columns(), shape.c_in);
-    let (rows, total) = (fields.block_rows(), shape.batch * h.count * w.count);
-    parallel_for(total.div_ceil(rows), |block| {
-        let rows = block * rows..total.min((block + 1) * rows);
-        let mut product = super::buffers::Recycled::for_overwrite(rows.len() * shape.c_in);
-        multiply_gathered(&fields, &packed, rows.clone(), &mut product);
+    let total = shape.batch * h.count * w.count;
+    let (blocks, shares) = fields.split(total, &packed);
+    parallel_for(blocks * shares, |index| {
+        let rows = part(index % blocks, blocks, total);
+        let panels = part(index / blocks, shares, packed.panel_count());
+        let columns = panels.start * PANEL..shape.c_in.min(panels.end * PANEL);
+        let mut product = Recycled::for_overwrite(rows.len() * shape.c_in);
+        // SAFETY: the product is this job's.
+        unsafe { multiply_gathered(&fields, &packed, rows.clone(), panels, (0, Shared::new(&mut product))) };
         for (row, product) in rows.zip(product.chunks_exact(shape.c_in)) {
             let (image, i, j) = fields.at(row);
             let (i, j) = (h.first + i * shape.stride, w.first + j * shape.stride);
             let to = ((image * shape.input.0 + i) * shape.input.1 + j) * shape.c_in;
-            // SAFETY: each input pixel belongs to one row of one class.
-            unsafe { dx.range(to..to + shape.c_in) }.copy_from_slice(product);
+            // SAFETY: each input pixel belongs to one row of one class, each column to one job.
+            unsafe { dx.range(to + columns.start..to + columns.end) }.copy_from_slice(&product[columns.clone()]);
         }
     });
 }

@@ -1,5 +1,9 @@
 //! What convolutions do to their output while it is in the cache.
 
+use core::ops::Range;
+
+use super::parallel::Shared;
+
 /// What is done to a convolution's output before it is stored: `(y + bias + sample_bias + residual) * scale`.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue<'a> {
@@ -25,18 +29,30 @@ impl Epilogue<'_> {
         assert!(self.residual.is_none_or(|residual| residual.len() == output), "convolution residual");
     }
 
-    /// Applies itself to rows `rows` of the output, `pixels` rows to an image; `y` holds just those rows.
-    pub(crate) fn apply(&self, rows: core::ops::Range<usize>, pixels: usize, channels: usize, y: &mut [f32]) {
+    /// Applies itself to some rows and columns of the output `y` `[rows][channels]`, which has `pixels` rows to an image.
+    /// # Safety
+    /// No other job may touch these rows and columns.
+    pub(crate) unsafe fn apply(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        pixels: usize,
+        channels: usize,
+        y: Shared,
+    ) {
         let add = |y: &mut [f32], values: &[f32]| y.iter_mut().zip(values).for_each(|(y, x)| *y += x);
-        for (row, y) in rows.zip(y.chunks_exact_mut(channels)) {
+        for row in rows {
+            let at = row * channels;
+            // SAFETY: the caller's promise.
+            let y = unsafe { y.range(at + columns.start..at + columns.end) };
             if let Some(bias) = self.bias {
-                add(y, bias);
+                add(y, &bias[columns.clone()]);
             }
             if let Some(bias) = self.sample_bias {
-                add(y, &bias[row / pixels * channels..][..channels]);
+                add(y, &bias[row / pixels * channels..][columns.clone()]);
             }
             if let Some(residual) = self.residual {
-                add(y, &residual[row * channels..][..channels]);
+                add(y, &residual[at..][columns.clone()]);
             }
             if self.scale != 1.0 {
                 y.iter_mut().for_each(|y| *y *= self.scale);

@@ -13,7 +13,7 @@ const DEPTH: usize = 128;
 /// Rows of one job.
 const BLOCK: usize = 96;
 /// Jobs worth having, and multiplications that one should have at least.
-const JOBS: usize = 8;
+pub(crate) const JOBS: usize = 8;
 const JOB_WORK: usize = 1 << 19;
 
 /// The extents of a linear layer `[rows][c_in] -> [rows][c_out]`.

@@ -118,8 +118,7 @@ impl KernelGradients for Flex {
         let shape = attention_shape(&query, &key, saved.heads);
         let like = |x: &T| filled::<3>(x.shape().dims(), |_| {});
         let (mut q, mut k, mut v) = (like(&query), like(&key), like(&value));
-        let gradients =
-            AttentionGradients { q: values_mut(&mut q), k: values_mut(&mut k), v: values_mut(&mut v) };
+        let gradients = AttentionGradients { q: values_mut(&mut q), k: values_mut(&mut k), v: values_mut(&mut v) };
         let inputs = [values(&query), values(&key), values(&value)];
         attention_gradient(&shape, inputs, values(&output), values(&saved.scores), values(&gradient), gradients);
         [q, k, v]

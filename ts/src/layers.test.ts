@@ -1,0 +1,56 @@
+/** The direction of dependencies that docs/architecture.md promises, held by looking at the imports. */
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+
+const root = new URL(".", import.meta.url);
+const platform = ["node.ts", "browser.ts", "cli.ts", "cli/", "platform/node-files.ts"];
+
+const files = readdirSync(root, { recursive: true, encoding: "utf8" })
+  .map((file) => file.replaceAll("\\", "/"))
+  .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && !file.startsWith("generated/"));
+const shared = files.filter((file) => !platform.some((entry) => file === entry || file.startsWith(entry)));
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(new URL(file, root), "utf8");
+  return [...text.matchAll(/(?:from|import)\s*\(?"([^"]+)"/g)].map(([, path]) => path as string);
+}
+
+function expectNoImports(folder: string, forbidden: RegExp): void {
+  const members = files.filter((file) => file.startsWith(folder));
+  expect(members.length).toBeGreaterThan(0);
+  for (const file of members)
+    expect(
+      importsOf(file).filter((path) => forbidden.test(path)),
+      file,
+    ).toEqual([]);
+}
+
+test("only the entry files and the command line have platform words", () => {
+  expect(shared.length).toBeGreaterThan(30);
+  for (const file of shared) {
+    const text = readFileSync(new URL(file, root), "utf8").replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+    expect(text.match(/"node:|\bprocess\.|\bwindow\.|\bdocument\.|\brequire\(|#native|#wasm/g), file).toBeNull();
+  }
+});
+
+describe("layers", () => {
+  test("schedulers and models do not know each other", () => {
+    expectNoImports("schedulers/", /\/models\//);
+    expectNoImports("models/", /\/schedulers\//);
+  });
+
+  test("what pipelines and training stand on does not know them", () => {
+    for (const folder of ["schedulers/", "models/", "random/", "pretrained/", "platform/"]) {
+      expectNoImports(folder, /\/(pipelines|training|data)\//);
+    }
+  });
+
+  test("nothing imports the entry files, and only they import the index", () => {
+    for (const file of shared) {
+      expect(
+        importsOf(file).filter((path) => /\/(node|browser|index)\.js$/.test(path) && !/figures/.test(path)),
+        file,
+      ).toEqual([]);
+    }
+  });
+});

@@ -11,9 +11,16 @@ export function readJson<T>(path: string): T {
   return JSON.parse(readFileSync(fixturePath(path), "utf8")) as T;
 }
 
-/** A safetensors file of the fixtures; float64 tensors come as float32. */
+/** The float32 tensors of a safetensors file. */
 export function readTensors(path: string): Record<string, Tensor> {
-  return parseSafetensors(readFileSync(fixturePath(path)));
+  const entries = readEntries(path).filter(({ dtype }) => dtype === "F32");
+  return Object.fromEntries(entries.map(({ name, shape, bytes }) => [name, { data: new Float32Array(bytes), shape }]));
+}
+
+/** A float64 tensor of a safetensors file, such as a scheduler's timesteps; empty where there is none. */
+export function readDoubles(path: string, name: string): number[] {
+  const entry = readEntries(path).find((entry) => entry.name === name && entry.dtype === "F64");
+  return entry ? Array.from(new Float64Array(entry.bytes)) : [];
 }
 
 interface Entry {
@@ -22,17 +29,22 @@ interface Entry {
   data_offsets: [number, number];
 }
 
-export function parseSafetensors(file: Uint8Array): Record<string, Tensor> {
-  const { buffer } = new Uint8Array(file); // a copy that starts at 0, which a Buffer need not
+function readEntries(path: string): { name: string; dtype: Entry["dtype"]; shape: number[]; bytes: ArrayBuffer }[] {
+  const { buffer } = new Uint8Array(readFileSync(fixturePath(path))); // a copy that starts at 0, which a Buffer need not
   const headerLength = Number(new DataView(buffer).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + headerLength))) as Record<string, Entry>;
-  delete header.__metadata__;
-  const tensors = Object.entries(header).map(([name, { dtype, shape, data_offsets }]) => {
-    const bytes = buffer.slice(8 + headerLength + data_offsets[0], 8 + headerLength + data_offsets[1]);
-    const data = dtype === "F64" ? Float32Array.from(new Float64Array(bytes)) : new Float32Array(bytes);
-    return [name, { data, shape }];
-  });
-  return Object.fromEntries(tensors) as Record<string, Tensor>;
+  const { __metadata__, ...header } = JSON.parse(new TextDecoder().decode(buffer.slice(8, 8 + headerLength)));
+  return Object.entries(header as Record<string, Entry>).map(
+    ([
+      name,
+      {
+        dtype,
+        shape,
+        data_offsets: [start, end],
+      },
+    ]) => {
+      return { name, dtype, shape, bytes: buffer.slice(8 + headerLength + start, 8 + headerLength + end) };
+    },
+  );
 }
 
 /** A safetensors file of float32 tensors, for weights that a test makes up. */

@@ -5,14 +5,14 @@ import * as emberwing from "emberwing";
 import { DDIMScheduler, DDPMScheduler, type EmberwingError, Generator, type Scheduler, type Tensor } from "emberwing";
 import { describe, expect, test } from "vitest";
 import { expectClose, expectTensorClose, scaledTolerance } from "./closeness.js";
-import { at, fixturePath, need, readJson, readTensors } from "./fixtures.js";
+import { at, fixturePath, need, readDoubles, readJson, readTensors } from "./fixtures.js";
 
 interface Case {
   case: string;
   scheduler: string;
   num_inference_steps: number;
   init_noise_sigma: number;
-  step_options: { eta?: number };
+  step_options: Record<string, number>;
   set_timesteps_options: { mu?: number };
   noise_draws: number;
 }
@@ -59,9 +59,7 @@ class RecordedNoise extends Generator {
   }
 }
 
-function expectNear(actual: Tensor, expected: Tensor, what: string): void {
-  expectTensorClose(actual, expected, scaledTolerance(1e-5, expected), what);
-}
+const camelCase = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 describe.each(cases)("$case", (one) => {
   const golden = readTensors(`${one.case}.safetensors`);
@@ -86,46 +84,75 @@ describe.each(cases)("$case", (one) => {
     if (expected) expectClose(sigmas, expected.data, scaledTolerance(2e-6, expected), "sigmas");
   });
 
-  test("the whole denoising loop", async () => {
+  test("every step of the denoising loop", async () => {
     const scheduler = await prepared();
-    expectClose(scheduler.timesteps, need(golden, "timesteps").data, 1e-3);
+    expectClose(scheduler.timesteps, readDoubles(`${one.case}.safetensors`, "timesteps"), 1e-3);
     expect(scheduler.initNoiseSigma / one.init_noise_sigma).toBeCloseTo(1, 6);
     const { numTrainTimesteps = 1 } = scheduler.config as { numTrainTimesteps?: number };
+    const stepOptions = Object.fromEntries(Object.entries(one.step_options).map(([k, v]) => [camelCase(k), v]));
     const generator = new RecordedNoise(golden.noise);
     let sample = need(golden, "sample");
     sample = { data: sample.data.map((value) => value * scheduler.initNoiseSigma), shape: sample.shape };
     for (const [k, t] of scheduler.timesteps.entries()) {
+      // Rounding goes with the largest number of a step, which may come from σ = 4096.
+      const tolerance = (expected: Tensor) => Math.max(scaledTolerance(2e-5, expected), scaledTolerance(2e-5, sample));
+      const goldenInput = at(need(golden, "model_input"), k);
       const input = scheduler.scaleModelInput(sample, t);
-      expectNear(input, at(need(golden, "model_input"), k), `model input ${k}`);
+      expectTensorClose(input, goldenInput, scaledTolerance(1e-5, goldenInput), `model input ${k}`);
       const modelOutput = model(input, t / numTrainTimesteps, one.case.includes("learned"));
-      const output = scheduler.step(modelOutput, t, sample, { generator, ...one.step_options });
+      const output = scheduler.step(modelOutput, t, sample, { generator, ...stepOptions });
       if (golden.pred_original_sample && output.predOriginalSample) {
-        // A small difference divided by √ᾱ, which goes down to 0.006.
-        const expected = at(golden.pred_original_sample, k);
-        expectTensorClose(output.predOriginalSample, expected, scaledTolerance(3e-5, expected), `x_0 at ${k}`);
+        const original = at(golden.pred_original_sample, k);
+        expectTensorClose(output.predOriginalSample, original, tolerance(original), `x_0 at ${k}`);
       }
-      sample = output.prevSample;
-      expectNear(sample, at(need(golden, "trajectory"), k), `step ${k}`);
+      const expected = at(need(golden, "trajectory"), k);
+      expectTensorClose(output.prevSample, expected, tolerance(expected), `step ${k}`);
+      sample = expected; // so that each step is judged for itself
     }
     expect(generator.draws).toBe(one.noise_draws);
   });
 
-  test.skipIf(!golden.add_noise)("addNoise and getVelocity", async () => {
-    const scheduler = await prepared();
-    const [original, noise] = [need(golden, "add_noise_original"), need(golden, "add_noise_noise")];
-    const timesteps = need(golden, "add_noise_timesteps");
-    const tolerance = shifted ? 1e-5 : 1e-6;
-    const noisy = need(golden, "add_noise");
-    expectTensorClose(scheduler.addNoise(original, noise, timesteps), noisy, scaledTolerance(tolerance, noisy));
-    const { velocity } = golden;
-    if (velocity) expectTensorClose(scheduler.getVelocity(original, noise, [...timesteps.data]), velocity, tolerance);
-  });
+  const { add_noise: noisy, velocity } = golden;
+  if (noisy) {
+    test("addNoise and getVelocity", async () => {
+      const scheduler = await prepared();
+      const [original, noise] = [need(golden, "add_noise_original"), need(golden, "add_noise_noise")];
+      // Where timesteps are no integers, ours and torch's differ in the last bits; a scheduler knows its own.
+      const own = (t: number) => scheduler.timesteps.find((candidate) => Math.abs(candidate - t) < 1e-3) ?? t;
+      const timesteps = readDoubles(`${one.case}.safetensors`, "add_noise_timesteps").map(own);
+      const tolerance = scaledTolerance(shifted ? 1e-5 : 1e-6, noisy);
+      expectTensorClose(scheduler.addNoise(original, noise, timesteps), noisy, tolerance);
+      if (velocity) expectTensorClose(scheduler.getVelocity(original, noise, timesteps), velocity, tolerance);
+    });
+  }
 
   test("savePretrained writes what diffusers wrote", async () => {
     const directory = await mkdtemp(join(tmpdir(), "emberwing-"));
     await (await load(one)).savePretrained(directory);
     const written = await readFile(join(directory, "scheduler_config.json"), "utf8");
     expect(written).toBe(await readFile(fixturePath(`${one.case}/scheduler_config.json`), "utf8"));
+  });
+});
+
+describe("every class", () => {
+  type Made = new () => Scheduler;
+  const exported = Object.entries(emberwing).filter(
+    ([name, value]) =>
+      name !== "Scheduler" && typeof value === "function" && value.prototype instanceof emberwing.Scheduler,
+  );
+
+  test.each(exported)("%s: defaults, and five steps that stay finite", (name, Class) => {
+    const scheduler = new (Class as unknown as Made)();
+    expect((Class as unknown as { className: string }).className).toBe(name);
+    scheduler.setTimesteps(5);
+    const generator = new Generator(0);
+    let sample = generator.randn([1, 3, 4, 4]);
+    for (const t of scheduler.timesteps) {
+      const input = scheduler.scaleModelInput(sample, t);
+      const modelOutput = { data: input.data.map((value) => 0.5 * value), shape: input.shape };
+      sample = scheduler.step(modelOutput, t, sample, { generator }).prevSample;
+    }
+    expect(sample.data.every(Number.isFinite)).toBe(true);
   });
 });
 

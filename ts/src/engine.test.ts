@@ -79,6 +79,6 @@ describe("useCore", () => {
       throw missing;
     });
     expect(() => call((core) => core.devices())).toThrow(missing);
-    await expect(enqueue(() => 1).then(() => enqueue((core) => core.devices()))).rejects.toThrow(missing);
+    await expect(enqueue((core) => core.devices())).rejects.toThrow(missing);
   });
 });

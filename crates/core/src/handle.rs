@@ -89,12 +89,17 @@ mod runtime {
     }
 
     impl<T: Send + 'static> Handle<T> {
-        /// Frees the object once the calls before have ended.
+        /// Frees the object once the calls before have ended, and the memory that was kept for its work.
         pub fn dispose(&self) {
             let object = self.object.clone();
+            let free = move || {
+                drop(pollster::block_on(object.lock()).take());
+                crate::kernels::release_buffers();
+                crate::recycling_allocator::release_kept_memory();
+            };
             if let Some(worker) = WORKER.as_ref() {
                 // The worker only stops with the process, when memory is freed anyway.
-                let _ = worker.send(Box::new(move || drop(pollster::block_on(object.lock()).take())));
+                let _ = worker.send(Box::new(free));
             }
         }
     }

@@ -15,6 +15,8 @@ pub mod models;
 pub mod pipelines;
 pub mod pretrained;
 pub mod random;
+#[cfg(not(target_family = "wasm"))]
+pub mod recycling_allocator;
 pub mod schedulers;
 pub mod training;
 

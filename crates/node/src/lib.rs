@@ -3,6 +3,11 @@
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
+/// See its module: the memory of one training step serves the next.
+#[global_allocator]
+static ALLOCATOR: emberwing_core::recycling_allocator::RecyclingAllocator =
+    emberwing_core::recycling_allocator::RecyclingAllocator;
+
 fn error(error: emberwing_core::Error) -> Error {
     Error::from_reason(error.to_string())
 }

@@ -1,9 +1,13 @@
 /** The scheduler classes by their names in `model_index.json`. A new class is added here and in `index.ts`. */
+
+import { CMStochasticIterativeScheduler } from "./cm-stochastic-iterative-scheduler.js";
 import { DDIMInverseScheduler } from "./ddim-inverse-scheduler.js";
 import { DDIMScheduler } from "./ddim-scheduler.js";
 import { DDPMScheduler } from "./ddpm-scheduler.js";
 import { DEISMultistepScheduler } from "./deis-multistep-scheduler.js";
+import { DPMSolverMultistepInverseScheduler } from "./dpm-solver-multistep-inverse-scheduler.js";
 import { DPMSolverMultistepScheduler } from "./dpm-solver-multistep-scheduler.js";
+import { DPMSolverSDEScheduler } from "./dpm-solver-sde-scheduler.js";
 import { DPMSolverSinglestepScheduler } from "./dpm-solver-singlestep-scheduler.js";
 import { EDMDPMSolverMultistepScheduler } from "./edm-dpm-solver-multistep-scheduler.js";
 import { EDMEulerScheduler } from "./edm-euler-scheduler.js";
@@ -18,8 +22,10 @@ import { KDPM2DiscreteScheduler } from "./kdpm2-discrete-scheduler.js";
 import { LCMScheduler } from "./lcm-scheduler.js";
 import { LMSDiscreteScheduler } from "./lms-discrete-scheduler.js";
 import { PNDMScheduler } from "./pndm-scheduler.js";
+import { SASolverScheduler } from "./sa-solver-scheduler.js";
 import type { Scheduler, SchedulerClass } from "./scheduler.js";
 import { TCDScheduler } from "./tcd-scheduler.js";
+import { UnCLIPScheduler } from "./unclip-scheduler.js";
 import { UniPCMultistepScheduler } from "./unipc-multistep-scheduler.js";
 
 type LoadableScheduler = SchedulerClass<Scheduler> & Pick<typeof Scheduler, "fromPretrained">;
@@ -46,4 +52,9 @@ export const schedulerClasses: readonly LoadableScheduler[] = [
   EDMDPMSolverMultistepScheduler,
   FlowMatchEulerDiscreteScheduler,
   FlowMatchHeunDiscreteScheduler,
+  CMStochasticIterativeScheduler,
+  DPMSolverMultistepInverseScheduler,
+  DPMSolverSDEScheduler,
+  SASolverScheduler,
+  UnCLIPScheduler,
 ];

@@ -120,46 +120,21 @@ fn untracked_epilogue<B: Backend, C: CheckpointStrategy>(
     }
 }
 
-impl<B: KernelGradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
-    fn conv2d(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        epilogue: Epilogue<Self>,
-        options: Conv2dOptions,
-    ) -> FloatTensor<Self> {
-        let (epilogue, addend, addend_tensor) = untracked_epilogue::<B, C>(epilogue, &bias);
-        let nodes = [x.node(), weight.node(), bias.node(), addend_tensor.node()];
-        let (x, weight) = (x.into_primitive(), weight.into_primitive());
-        let state = State::<B> { x: x.clone(), weight: weight.clone(), addend, options };
-        let y = <B as Kernels>::conv2d(x, weight, bias.into_primitive(), epilogue, options);
-        match Conv2dBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish(state, y),
-            OpsKind::UnTracked(prepared) => prepared.finish(y),
-        }
-    }
-
-    fn group_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        groups: usize,
-        epsilon: f32,
-        silu: bool,
-    ) -> FloatTensor<Self> {
-        super::group_norm::tracked::<B, C>(x, gamma, beta, groups, epsilon, silu)
-    }
-
-    fn attention(
-        query: FloatTensor<Self>,
-        key: FloatTensor<Self>,
-        value: FloatTensor<Self>,
-        heads: usize,
-    ) -> FloatTensor<Self> {
-        super::attention::tracked::<B, C>(query, key, value, heads)
-    }
-
-    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        super::linear::tracked::<B, C>(x, weight, bias)
+/// The body of [`Kernels::conv2d`] on `Autodiff`.
+pub fn tracked<B: KernelGradients, C: CheckpointStrategy>(
+    x: Tracked<B, C>,
+    weight: Tracked<B, C>,
+    bias: Tracked<B, C>,
+    epilogue: Epilogue<Autodiff<B, C>>,
+    options: Conv2dOptions,
+) -> Tracked<B, C> {
+    let (epilogue, addend, addend_tensor) = untracked_epilogue::<B, C>(epilogue, &bias);
+    let nodes = [x.node(), weight.node(), bias.node(), addend_tensor.node()];
+    let (x, weight) = (x.into_primitive(), weight.into_primitive());
+    let state = State::<B> { x: x.clone(), weight: weight.clone(), addend, options };
+    let y = <B as Kernels>::conv2d(x, weight, bias.into_primitive(), epilogue, options);
+    match Conv2dBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(state, y),
+        OpsKind::UnTracked(prepared) => prepared.finish(y),
     }
 }

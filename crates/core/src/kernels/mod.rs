@@ -7,8 +7,10 @@
 
 mod adamw;
 mod attention;
+mod autodiff;
+mod concat;
 mod conv2d;
-pub mod cpu;
+mod cpu;
 mod flex;
 mod group_norm;
 mod linear;
@@ -17,6 +19,7 @@ mod plain;
 
 pub use adamw::{AdamWStep, Moments, adamw, sum_of_squares};
 pub use conv2d::Conv2dOptions;
+pub use cpu::buffers::clear as release_buffers;
 pub use flex::keep_packed_weights;
 
 use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension, tensor::FloatTensor};
@@ -54,6 +57,9 @@ pub trait Kernels: Backend {
 
     /// `x · weight + bias`; see [`linear`].
     fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The channels of two images, one after the other; see [`concat_channels`].
+    fn concat_channels(first: FloatTensor<Self>, second: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// What the backward passes need from a backend: forwards that keep their statistics, and gradients.
@@ -109,6 +115,9 @@ pub trait KernelGradients: Kernels {
         gradient: FloatTensor<Self>,
         needs_input_gradient: bool,
     ) -> (Option<FloatTensor<Self>>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The first `channels` channels of an image, and the others.
+    fn split_channels(x: FloatTensor<Self>, channels: usize) -> [FloatTensor<Self>; 2];
 }
 
 /// What a convolution adds to its result before it is written.
@@ -207,6 +216,16 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
         weight.into_dispatch(),
         bias.into_dispatch(),
     ))
+}
+
+/// The channels of two images of one size, one after the other.
+///
+/// # Shapes
+/// - first: `[n, h, w, a]`
+/// - second: `[n, h, w, b]`
+/// - output: `[n, h, w, a + b]`
+pub fn concat_channels(first: Tensor<4>, second: Tensor<4>) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as Kernels>::concat_channels(first.into_dispatch(), second.into_dispatch()))
 }
 
 #[cfg(test)]

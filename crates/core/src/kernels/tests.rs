@@ -195,6 +195,18 @@ fn backward_passes_are_the_derivatives() {
 }
 
 #[test]
+fn channels_are_joined_and_split() {
+    let mut draws = Draws::new(4);
+    let (first, second) = (draws.tensor([2, 3, 5, 7]), draws.tensor([2, 3, 5, 12]));
+    let joined = Flex::concat_channels(first.clone(), second.clone());
+    let plain = <Flex as burn::backend::ops::FloatTensorOps<Flex>>::float_cat(vec![first.clone(), second.clone()], 3);
+    assert_eq!(values(&joined), values(&plain));
+    let [again, rest] = Flex::split_channels(joined, 7);
+    assert_eq!(values(&again), values(&first));
+    assert_eq!(values(&rest), values(&second));
+}
+
+#[test]
 fn adamw_is_the_plain_one() {
     let mut draws = Draws::new(3);
     let [value, gradient, first] = std::array::from_fn(|_| draws.tensor([1000]));

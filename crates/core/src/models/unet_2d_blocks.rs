@@ -5,6 +5,7 @@ use super::parameters::{Builder, Pass};
 use super::resampling::{Downsample2D, Resampling, Upsample2D};
 use super::resnet::{ResnetBlock2D, ResnetShape, ResnetStyle};
 use super::unet_2d_config::{ResampleType, UNet2DModelConfig};
+use crate::kernels::concat_channels;
 use crate::{Error, Result};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -256,7 +257,7 @@ impl UpBlock2D {
 /// The features with the last skip behind them, channel after channel.
 pub fn with_skip(x: Tensor<4>, skips: &mut Vec<Tensor<4>>) -> Tensor<4> {
     match skips.pop() {
-        Some(skip) => Tensor::cat(vec![x, skip], 3),
+        Some(skip) => concat_channels(x, skip),
         None => x,
     }
 }

@@ -75,18 +75,13 @@ impl DdimScheduler {
     /// ᾱ of the step after `timestep`.
     fn previous_alpha_prod(&self, timestep: f64) -> Result<f32> {
         let previous = timestep - self.stride.ok_or_else(not_prepared)? as f64;
-        if previous >= 0.0 {
-            self.process.alpha_cumprod(previous)
-        } else if self.config.set_alpha_to_one {
-            Ok(1.0)
-        } else {
-            self.process.alpha_cumprod(0.0)
-        }
+        self.process.alpha_cumprod_or_final(previous, self.config.set_alpha_to_one)
     }
 }
 
 impl Scheduler for DdimScheduler {
-    super::common_methods!();
+    super::methods::common_methods!();
+    super::methods::process_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "eta", "useClippedModelOutput"]
@@ -94,10 +89,6 @@ impl Scheduler for DdimScheduler {
 
     fn timesteps(&self) -> &[f64] {
         &self.timesteps
-    }
-
-    fn table(&self, name: &str) -> Vec<f32> {
-        self.process.table(name)
     }
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
@@ -131,14 +122,6 @@ impl Scheduler for DdimScheduler {
         let mut prev_sample = weighted_sum([(alpha_prod_prev.sqrt(), &original), (direction_weight, &epsilon)]);
         add_scaled(&mut prev_sample, deviation, input.noise);
         Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })
-    }
-
-    fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-        self.process.coefficients(timestep)
-    }
-
-    fn velocity_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-        self.process.coefficients(timestep)
     }
 }
 

@@ -77,25 +77,16 @@ impl DdimInverseScheduler {
     /// ᾱ of the sample that a step to `timestep` starts from.
     fn current_alpha_prod(&self, timestep: f64) -> Result<f32> {
         let current = timestep - self.stride.ok_or_else(not_prepared)? as f64;
-        if current >= 0.0 {
-            self.process.alpha_cumprod(current)
-        } else if self.config.set_alpha_to_one {
-            Ok(1.0)
-        } else {
-            self.process.alpha_cumprod(0.0)
-        }
+        self.process.alpha_cumprod_or_final(current, self.config.set_alpha_to_one)
     }
 }
 
 impl Scheduler for DdimInverseScheduler {
-    super::common_methods!();
+    super::methods::common_methods!();
+    super::methods::process_methods!();
 
     fn timesteps(&self) -> &[f64] {
         &self.timesteps
-    }
-
-    fn table(&self, name: &str) -> Vec<f32> {
-        self.process.table(name)
     }
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
@@ -118,9 +109,5 @@ impl Scheduler for DdimInverseScheduler {
         let prev_sample =
             weighted_sum([(alpha_prod_next.sqrt(), &original), ((1.0 - alpha_prod_next).sqrt(), &epsilon)]);
         Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })
-    }
-
-    fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-        self.process.coefficients(timestep)
     }
 }

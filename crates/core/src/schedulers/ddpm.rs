@@ -93,7 +93,8 @@ impl DdpmScheduler {
 }
 
 impl Scheduler for DdpmScheduler {
-    super::common_methods!();
+    super::methods::common_methods!();
+    super::methods::process_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "timesteps"]
@@ -101,10 +102,6 @@ impl Scheduler for DdpmScheduler {
 
     fn timesteps(&self) -> &[f64] {
         &self.timesteps
-    }
-
-    fn table(&self, name: &str) -> Vec<f32> {
-        self.process.table(name)
     }
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
@@ -140,13 +137,5 @@ impl Scheduler for DdpmScheduler {
             posterior.add_noise(variance_type, &mut prev_sample, input.noise, &predicted_variance);
         }
         Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })
-    }
-
-    fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-        self.process.coefficients(timestep)
-    }
-
-    fn velocity_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-        self.process.coefficients(timestep)
     }
 }

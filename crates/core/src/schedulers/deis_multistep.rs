@@ -6,14 +6,13 @@ use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
 use super::dpm_solver::{AlgorithmType, History, NoiseLevel, OrderRule, OutputConversion, StepWeights, check_order};
 use super::elementwise::weighted_sum;
-use super::options::{SetTimesteps, StepInput, StepOutput, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOutput};
 use super::prediction::PredictionType;
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
 use super::run::Run;
-use super::sigmas::{SigmaCurve, SigmaSpacing, TrainingSigmas};
-use super::solver_steps::{FlowSigmas, SolverCurve, solver_steps, solver_timesteps};
+use super::sigmas::{SigmaSpacing, TrainingSigmas};
+use super::solver_steps::{DynamicShifting, FlowSigmas, RunEnd, SolverCurve, solver_run, solver_timesteps};
 use super::spacing::Spacing;
 use crate::Result;
 use serde::{Deserialize, Serialize};
@@ -61,6 +60,8 @@ pub struct DeisMultistepSchedulerConfig {
     #[serde(flatten)]
     pub flow: FlowSigmas,
     #[serde(flatten)]
+    pub dynamic_shifting: DynamicShifting,
+    #[serde(flatten)]
     pub spacing: Spacing,
 }
 
@@ -76,6 +77,7 @@ impl Default for DeisMultistepSchedulerConfig {
             lower_order_final: true,
             sigma_spacing: SigmaSpacing::default(),
             flow: FlowSigmas::default(),
+            dynamic_shifting: DynamicShifting::default(),
             spacing: Spacing::LINSPACE,
         }
     }
@@ -84,7 +86,6 @@ impl Default for DeisMultistepSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct DeisMultistepScheduler {
     config: Registered<DeisMultistepSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     run: Run,
     history: History,
@@ -100,10 +101,9 @@ impl SchedulerClass for DeisMultistepScheduler {
         config.sigma_spacing.curve()?;
         config.prediction_type.check_with_flow(config.flow.use_flow_sigmas)?;
         check_order(config.solver_order)?;
-        let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
-        Ok(Self { config, process, training, run, history: History::default() })
+        let training = TrainingSigmas::new(&config.noise_schedule, false)?;
+        let run = training.whole_run();
+        Ok(Self { config, training, run, history: History::default() })
     }
 }
 
@@ -161,8 +161,8 @@ fn lagrange_integral(x: f64, node: f64, others: &[f64]) -> f64 {
 }
 
 impl Scheduler for DeisMultistepScheduler {
-    super::common_methods!();
-    super::solver_methods!();
+    super::methods::common_methods!();
+    super::methods::solver_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "mu"]
@@ -170,28 +170,16 @@ impl Scheduler for DeisMultistepScheduler {
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         let train = self.num_train_timesteps();
-        let shift = self.config.flow.shift(options.mu)?;
-        let curve = match self.config.sigma_spacing.curve()? {
-            Some(curve) => SolverCurve::Curve(curve),
-            None if self.config.flow.use_flow_sigmas => SolverCurve::Flow(shift),
-            None => SolverCurve::Spaced,
-        };
+        let shift = self.config.dynamic_shifting.shift(&self.config.flow, options.mu)?;
+        let curve = SolverCurve::new(self.config.sigma_spacing.curve()?, shift);
         let timesteps = solver_timesteps(&self.config.spacing, train, train, options.step_count(train)?)?;
-        let (timesteps, sigmas) = solver_steps(&self.training, curve, timesteps);
-        let rounds = curve == SolverCurve::Curve(SigmaCurve::Karras);
-        let whole = |t: f64| if rounds { t.round_ties_even() } else { t.trunc() };
-        let lowest = if curve == SolverCurve::Spaced { None } else { sigmas.last().copied() };
-        let last = lowest.unwrap_or(self.training.min());
-        self.run = Run::new(timesteps.into_iter().map(whole).collect(), sigmas.into_iter().chain([last]));
+        self.run = solver_run(&self.training, curve, timesteps, curve.is_karras(), RunEnd::Repeated);
         self.history.clear();
         Ok(())
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        if !self.run.is_prepared() {
-            return Err(not_prepared());
-        }
-        let index = self.run.enter(input.timestep)?;
+        let index = self.run.enter_prepared(input.timestep)?;
         let conversion = OutputConversion {
             prediction: self.config.prediction_type,
             thresholding: &self.config.thresholding,

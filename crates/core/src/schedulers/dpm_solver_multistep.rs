@@ -2,23 +2,24 @@
 //! with noise, "DPM++ 2M SDE".
 
 use super::Scheduler;
-use super::betas::NoiseSchedule;
+use super::betas::{BetaSchedule, NoiseSchedule};
 use super::clipping::Thresholding;
 use super::dpm_solver::{
     AlgorithmType, History, MultistepUpdate, NoiseLevel, OrderRule, OutputConversion, SolverType, check_final_sigma,
     check_order,
 };
-use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps};
 use super::posterior::VarianceType;
 use super::prediction::PredictionType;
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
 use super::run::Run;
 use super::sigmas::{FinalSigmasType, SigmaSpacing, TrainingSigmas};
-use super::solver_steps::{FlowSigmas, SolverCurve, solver_steps, solver_timesteps};
+use super::solver_steps::{
+    DynamicShifting, FlowSigmas, RunEnd, SolverCurve, first_unclipped, solver_run, solver_timesteps,
+};
 use super::spacing::{Spacing, custom_timesteps};
-use super::{BetaSchedule, SigmaCurve};
+
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,8 @@ pub struct DpmSolverMultistepSchedulerConfig {
     pub use_lu_lambdas: bool,
     #[serde(flatten)]
     pub flow: FlowSigmas,
+    #[serde(flatten)]
+    pub dynamic_shifting: DynamicShifting,
     /// Where the last step ends. Default "zero".
     pub final_sigmas_type: FinalSigmasType,
     /// Leaves out the timesteps whose λ is lower; null for none (−Infinity in files). Default null.
@@ -75,6 +78,7 @@ impl Default for DpmSolverMultistepSchedulerConfig {
             sigma_spacing: SigmaSpacing::default(),
             use_lu_lambdas: false,
             flow: FlowSigmas::default(),
+            dynamic_shifting: DynamicShifting::default(),
             final_sigmas_type: FinalSigmasType::Zero,
             lambda_min_clipped: None,
             variance_type: None,
@@ -87,7 +91,6 @@ impl Default for DpmSolverMultistepSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct DpmSolverMultistepScheduler {
     config: Registered<DpmSolverMultistepSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     run: Run,
     history: History,
@@ -107,10 +110,9 @@ impl SchedulerClass for DpmSolverMultistepScheduler {
         if config.solver_order == 3 && config.algorithm_type == AlgorithmType::SdeDpmsolver {
             return Err(invalid_option("solverOrder", "1 or 2 with algorithmType \"sde-dpmsolver\"", 3));
         }
-        let process = DiscreteProcess::with_finite_sigmas(&config.noise_schedule, config.rescale_betas_zero_snr)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
-        Ok(Self { config, process, training, run, history: History::default() })
+        let training = TrainingSigmas::new(&config.noise_schedule, config.rescale_betas_zero_snr)?;
+        let run = training.whole_run();
+        Ok(Self { config, training, run, history: History::default() })
     }
 }
 
@@ -119,16 +121,11 @@ impl DpmSolverMultistepScheduler {
         self.config.flow.level(self.run.sigma(index))
     }
 
-    /// Curves exclude each other in diffusers' order of preference.
+    /// Where several are asked for, diffusers' order of preference decides.
     fn curve(&self, mu: Option<f64>) -> Result<SolverCurve> {
-        let shift = self.config.flow.shift(mu)?;
-        Ok(match self.config.sigma_spacing.curve()? {
-            Some(SigmaCurve::Karras) => SolverCurve::Curve(SigmaCurve::Karras),
-            _ if self.config.use_lu_lambdas => SolverCurve::Lu,
-            Some(curve) => SolverCurve::Curve(curve),
-            None if self.config.flow.use_flow_sigmas => SolverCurve::Flow(shift),
-            None => SolverCurve::Spaced,
-        })
+        let shift = self.config.dynamic_shifting.shift(&self.config.flow, mu)?;
+        let curve = SolverCurve::new(self.config.sigma_spacing.curve()?, shift);
+        Ok(if self.config.use_lu_lambdas && !curve.is_karras() { SolverCurve::Lu } else { curve })
     }
 
     fn timesteps_before_curve(&self, options: &SetTimesteps, curve: SolverCurve) -> Result<Vec<f64>> {
@@ -142,17 +139,16 @@ impl DpmSolverMultistepScheduler {
                 Err(Error::argument("timesteps", expected, format!("{timesteps:?}")))
             }
             _ => {
-                let end = train - clipped_timesteps(&self.process, self.config.lambda_min_clipped);
-                solver_timesteps(&self.config.spacing, train, end.max(1), options.step_count(train)?)
+                let end = first_unclipped(&self.training, self.config.lambda_min_clipped);
+                solver_timesteps(&self.config.spacing, train, end, options.step_count(train)?)
             }
         }
     }
 
-    /// diffusers rounds the timesteps of these curves unless the schedule is the cosine, and cuts those of the others.
-    fn whole_timesteps(&self, curve: SolverCurve, timesteps: Vec<f64>) -> Vec<f64> {
-        let rounds = matches!(curve, SolverCurve::Curve(SigmaCurve::Karras) | SolverCurve::Lu)
-            && self.config.noise_schedule.beta_schedule != BetaSchedule::SquaredcosCapV2;
-        timesteps.into_iter().map(|t| if rounds { t.round_ties_even() } else { t.trunc() }).collect()
+    /// diffusers rounds the timesteps of these curves unless the schedule is the cosine.
+    fn rounds(&self, curve: SolverCurve) -> bool {
+        let is_cosine = self.config.noise_schedule.beta_schedule == BetaSchedule::SquaredcosCapV2;
+        (curve.is_karras() || curve == SolverCurve::Lu) && !is_cosine
     }
 
     fn order(&self, index: usize) -> usize {
@@ -166,8 +162,8 @@ impl DpmSolverMultistepScheduler {
 }
 
 impl Scheduler for DpmSolverMultistepScheduler {
-    super::common_methods!();
-    super::solver_methods!();
+    super::methods::common_methods!();
+    super::methods::solver_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "timesteps", "mu"]
@@ -176,9 +172,8 @@ impl Scheduler for DpmSolverMultistepScheduler {
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         let curve = self.curve(options.mu)?;
         let timesteps = self.timesteps_before_curve(options, curve)?;
-        let (timesteps, sigmas) = solver_steps(&self.training, curve, timesteps);
-        let last = self.training.last(self.config.final_sigmas_type);
-        self.run = Run::new(self.whole_timesteps(curve, timesteps), sigmas.into_iter().chain([last]));
+        let end = RunEnd::Final(self.config.final_sigmas_type);
+        self.run = solver_run(&self.training, curve, timesteps, self.rounds(curve), end);
         self.history.clear();
         Ok(())
     }
@@ -192,10 +187,7 @@ impl Scheduler for DpmSolverMultistepScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        if !self.run.is_prepared() {
-            return Err(not_prepared());
-        }
-        let index = self.run.enter(input.timestep)?;
+        let index = self.run.enter_prepared(input.timestep)?;
         let (output, _) = input.split_output(self.outputs_per_value());
         let conversion = OutputConversion {
             prediction: self.config.prediction_type,
@@ -214,11 +206,4 @@ impl Scheduler for DpmSolverMultistepScheduler {
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample })
     }
-}
-
-/// How many of the noisiest timesteps have a λ below the limit.
-pub(super) fn clipped_timesteps(process: &DiscreteProcess, limit: Option<f64>) -> usize {
-    let Some(limit) = limit else { return 0 };
-    let lambda = |alpha: &f32| alpha.sqrt().ln() - (1.0 - alpha).sqrt().ln();
-    process.alphas_cumprod().iter().rev().take_while(|alpha| f64::from(lambda(alpha)) < limit).count()
 }

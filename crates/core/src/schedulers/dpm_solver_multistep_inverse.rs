@@ -6,16 +6,14 @@ use super::clipping::Thresholding;
 use super::dpm_solver::{
     AlgorithmType, History, MultistepUpdate, NoiseLevel, OrderRule, OutputConversion, SolverType, check_order,
 };
-use super::dpm_solver_multistep::clipped_timesteps;
-use super::options::{SetTimesteps, StepInput, StepOutput, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOutput};
 use super::posterior::VarianceType;
 use super::prediction::PredictionType;
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
 use super::run::Run;
 use super::sigmas::{SigmaCurve, SigmaSpacing, TrainingSigmas, ramp};
-use super::solver_steps::solver_timesteps;
+use super::solver_steps::{FlowSigmas, first_unclipped, solver_timesteps};
 use super::spacing::{Spacing, TimestepSpacing};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -43,10 +41,9 @@ pub struct DpmSolverMultistepInverseSchedulerConfig {
     pub euler_at_final: bool,
     #[serde(flatten)]
     pub sigma_spacing: SigmaSpacing,
-    /// Always false: a flow needs no inverse of its own.
-    pub use_flow_sigmas: bool,
-    /// What diffusers keeps for files. Default 1.
-    pub flow_shift: f64,
+    /// useFlowSigmas is always false: the steps of a flow would not run backwards.
+    #[serde(flatten)]
+    pub flow: FlowSigmas,
     /// Leaves out the timesteps whose λ is lower; null for none (−Infinity in files). Default null.
     pub lambda_min_clipped: Option<f64>,
     /// "learned" or "learned_range" where the model gives a variance as well, which is not used. Default null.
@@ -67,8 +64,7 @@ impl Default for DpmSolverMultistepInverseSchedulerConfig {
             lower_order_final: true,
             euler_at_final: false,
             sigma_spacing: SigmaSpacing::default(),
-            use_flow_sigmas: false,
-            flow_shift: 1.0,
+            flow: FlowSigmas::default(),
             lambda_min_clipped: None,
             variance_type: None,
             spacing: Spacing::LINSPACE,
@@ -79,7 +75,6 @@ impl Default for DpmSolverMultistepInverseSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct DpmSolverMultistepInverseScheduler {
     config: Registered<DpmSolverMultistepInverseSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     run: Run,
     history: History,
@@ -94,17 +89,16 @@ impl SchedulerClass for DpmSolverMultistepInverseScheduler {
         config.sigma_spacing.curve()?;
         config.prediction_type.check(PredictionType::OF_NOISE_SCHEDULES)?;
         check_order(config.solver_order)?;
-        if config.use_flow_sigmas {
+        if config.flow.use_flow_sigmas {
             return Err(invalid_option("useFlowSigmas", "false", true));
         }
         if config.algorithm_type.is_stochastic() {
             let got = crate::json::to_json(&config.algorithm_type);
             return Err(invalid_option("algorithmType", "\"dpmsolver++\" or \"dpmsolver\"", got));
         }
-        let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending()).reversed();
-        Ok(Self { config, process, training, run, history: History::default() })
+        let training = TrainingSigmas::new(&config.noise_schedule, false)?;
+        let run = training.whole_run().reversed();
+        Ok(Self { config, training, run, history: History::default() })
     }
 }
 
@@ -137,8 +131,7 @@ impl DpmSolverMultistepInverseScheduler {
 
     /// Timesteps and noise levels, with the one that the run ends at.
     fn steps(&self, count: usize) -> Result<(Vec<f64>, Vec<f64>)> {
-        let train = self.num_train_timesteps();
-        let end = (train - clipped_timesteps(&self.process, self.config.lambda_min_clipped)).max(1);
+        let end = first_unclipped(&self.training, self.config.lambda_min_clipped);
         let Some(curve) = self.config.sigma_spacing.curve()? else {
             let timesteps = self.spaced_timesteps(end, count)?;
             let sigmas = timesteps.iter().map(|t| self.training.at(*t));
@@ -165,8 +158,8 @@ impl DpmSolverMultistepInverseScheduler {
 }
 
 impl Scheduler for DpmSolverMultistepInverseScheduler {
-    super::common_methods!();
-    super::solver_methods!();
+    super::methods::common_methods!();
+    super::methods::solver_methods!();
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         let (timesteps, sigmas) = self.steps(options.step_count(self.num_train_timesteps())?)?;
@@ -180,10 +173,7 @@ impl Scheduler for DpmSolverMultistepInverseScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        if !self.run.is_prepared() {
-            return Err(not_prepared());
-        }
-        let index = self.run.enter(input.timestep)?;
+        let index = self.run.enter_prepared(input.timestep)?;
         let (output, _) = input.split_output(self.outputs_per_value());
         let conversion = OutputConversion {
             prediction: self.config.prediction_type,

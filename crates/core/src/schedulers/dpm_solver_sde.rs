@@ -6,7 +6,6 @@ use super::betas::NoiseSchedule;
 use super::elementwise::weighted_sum;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput};
 use super::prediction::{PredictionType, original_of_sigma};
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
 use super::run::{Run, ancestral_sigmas, derivative, scale_to_unit_variance};
@@ -48,7 +47,6 @@ impl Default for DpmSolverSdeSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct DpmSolverSdeScheduler {
     config: Registered<DpmSolverSdeSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     /// Every σ but the first and the last stands twice: for the two halves of a step.
     run: Run,
@@ -63,13 +61,9 @@ impl SchedulerClass for DpmSolverSdeScheduler {
     fn new(config: Registered<DpmSolverSdeSchedulerConfig>) -> Result<Self> {
         config.prediction_type.check(PredictionType::OF_NOISE_SCHEDULES)?;
         config.sigma_spacing.curve()?;
-        let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
-        let mut scheduler = Self { config, process, training, run, half_step: None };
-        let count = scheduler.num_train_timesteps();
-        scheduler.place_timesteps(&SetTimesteps { num_inference_steps: Some(count), ..Default::default() })?;
-        Ok(scheduler)
+        let training = TrainingSigmas::new(&config.noise_schedule, false)?;
+        let run = training.whole_run();
+        Self { config, training, run, half_step: None }.with_all_timesteps()
     }
 }
 
@@ -108,8 +102,8 @@ impl DpmSolverSdeScheduler {
 }
 
 impl Scheduler for DpmSolverSdeScheduler {
-    super::common_methods!();
-    super::sigma_methods!();
+    super::methods::common_methods!();
+    super::methods::sigma_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "sNoise"]

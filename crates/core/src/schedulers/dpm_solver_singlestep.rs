@@ -8,17 +8,17 @@ use super::dpm_solver::{
     AlgorithmType, History, MultistepUpdate, NoiseLevel, OutputConversion, SolverType, StepWeights, check_final_sigma,
     check_order, difference,
 };
-use super::dpm_solver_multistep::clipped_timesteps;
 use super::elementwise::weighted_sum;
-use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps};
 use super::posterior::VarianceType;
 use super::prediction::PredictionType;
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
 use super::run::Run;
-use super::sigmas::{FinalSigmasType, SigmaCurve, SigmaSpacing, TrainingSigmas};
-use super::solver_steps::{FlowSigmas, SolverCurve, solver_steps, solver_timesteps};
+use super::sigmas::{FinalSigmasType, SigmaSpacing, TrainingSigmas};
+use super::solver_steps::{
+    DynamicShifting, FlowSigmas, RunEnd, SolverCurve, first_unclipped, solver_run, solver_timesteps,
+};
 use super::spacing::{Spacing, custom_timesteps};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub struct DpmSolverSinglestepSchedulerConfig {
     pub sigma_spacing: SigmaSpacing,
     #[serde(flatten)]
     pub flow: FlowSigmas,
+    #[serde(flatten)]
+    pub dynamic_shifting: DynamicShifting,
     /// Where the last step ends. Default "zero".
     pub final_sigmas_type: FinalSigmasType,
     /// Leaves out the timesteps whose λ is lower; null for none (−Infinity in files). Default null.
@@ -67,6 +69,7 @@ impl Default for DpmSolverSinglestepSchedulerConfig {
             lower_order_final: false,
             sigma_spacing: SigmaSpacing::default(),
             flow: FlowSigmas::default(),
+            dynamic_shifting: DynamicShifting::default(),
             final_sigmas_type: FinalSigmasType::Zero,
             lambda_min_clipped: None,
             variance_type: None,
@@ -77,7 +80,6 @@ impl Default for DpmSolverSinglestepSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct DpmSolverSinglestepScheduler {
     config: Registered<DpmSolverSinglestepSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     run: Run,
     /// Of each evaluation: which one it is of its step.
@@ -102,11 +104,10 @@ impl SchedulerClass for DpmSolverSinglestepScheduler {
             let expected = "\"dpmsolver++\", \"sde-dpmsolver++\" or \"dpmsolver\"";
             return Err(invalid_option("algorithmType", expected, "\"sde-dpmsolver\""));
         }
-        let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
+        let training = TrainingSigmas::new(&config.noise_schedule, false)?;
+        let run = training.whole_run();
         let (orders, history, start) = (Vec::new(), History::default(), Vec::new());
-        Ok(Self { config, process, training, run, orders, history, start })
+        Ok(Self { config, training, run, orders, history, start })
     }
 }
 
@@ -116,12 +117,8 @@ impl DpmSolverSinglestepScheduler {
     }
 
     fn curve(&self, mu: Option<f64>) -> Result<SolverCurve> {
-        let shift = self.config.flow.shift(mu)?;
-        Ok(match self.config.sigma_spacing.curve()? {
-            Some(curve) => SolverCurve::Curve(curve),
-            None if self.config.flow.use_flow_sigmas => SolverCurve::Flow(shift),
-            None => SolverCurve::Spaced,
-        })
+        let shift = self.config.dynamic_shifting.shift(&self.config.flow, mu)?;
+        Ok(SolverCurve::new(self.config.sigma_spacing.curve()?, shift))
     }
 
     fn timesteps_before_curve(&self, options: &SetTimesteps, curve: SolverCurve) -> Result<Vec<f64>> {
@@ -133,8 +130,8 @@ impl DpmSolverSinglestepScheduler {
             }
             (Steps::Timesteps(timesteps), _) => custom_timesteps(timesteps, train),
             _ => {
-                let end = train - clipped_timesteps(&self.process, self.config.lambda_min_clipped);
-                solver_timesteps(&Spacing::LINSPACE, train, end.max(1), options.step_count(train)?)
+                let end = first_unclipped(&self.training, self.config.lambda_min_clipped);
+                solver_timesteps(&Spacing::LINSPACE, train, end, options.step_count(train)?)
             }
         }
     }
@@ -185,8 +182,8 @@ impl DpmSolverSinglestepScheduler {
 }
 
 impl Scheduler for DpmSolverSinglestepScheduler {
-    super::common_methods!();
-    super::solver_methods!();
+    super::methods::common_methods!();
+    super::methods::solver_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "timesteps", "mu"]
@@ -195,11 +192,8 @@ impl Scheduler for DpmSolverSinglestepScheduler {
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         let curve = self.curve(options.mu)?;
         let timesteps = self.timesteps_before_curve(options, curve)?;
-        let (timesteps, sigmas) = solver_steps(&self.training, curve, timesteps);
-        let rounds = curve == SolverCurve::Curve(SigmaCurve::Karras);
-        let whole = |t: f64| if rounds { t.round_ties_even() } else { t.trunc() };
-        let last = self.training.last(self.config.final_sigmas_type);
-        self.run = Run::new(timesteps.into_iter().map(whole).collect(), sigmas.into_iter().chain([last]));
+        let end = RunEnd::Final(self.config.final_sigmas_type);
+        self.run = solver_run(&self.training, curve, timesteps, curve.is_karras(), end);
         self.orders = self.orders(self.run.timesteps().len());
         self.history.clear();
         Ok(())
@@ -214,10 +208,7 @@ impl Scheduler for DpmSolverSinglestepScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        if !self.run.is_prepared() {
-            return Err(not_prepared());
-        }
-        let index = self.run.enter(input.timestep)?;
+        let index = self.run.enter_prepared(input.timestep)?;
         let (output, _) = input.split_output(self.outputs_per_value());
         let conversion = OutputConversion {
             prediction: self.config.prediction_type,

@@ -75,6 +75,10 @@ impl SchedulerClass for EdmDpmSolverMultistepScheduler {
 }
 
 impl EdmDpmSolverMultistepScheduler {
+    fn formulation(&self) -> &EdmFormulation {
+        &self.config.formulation
+    }
+
     fn level(&self, index: usize) -> NoiseLevel {
         NoiseLevel::variance_exploding(self.run.sigma(index))
     }
@@ -91,40 +95,14 @@ impl EdmDpmSolverMultistepScheduler {
 }
 
 impl Scheduler for EdmDpmSolverMultistepScheduler {
-    fn record(&self) -> &ConfigRecord {
-        self.config.record()
-    }
-
-    fn num_train_timesteps(&self) -> usize {
-        self.config.formulation.num_train_timesteps
-    }
-
-    fn prediction_type(&self) -> PredictionType {
-        self.config.formulation.prediction_type
-    }
-
-    fn timesteps(&self) -> &[f64] {
-        self.run.timesteps()
-    }
-
-    fn init_noise_sigma(&self) -> f32 {
-        self.config.formulation.init_noise_sigma()
-    }
-
-    fn table(&self, name: &str) -> Vec<f32> {
-        self.run.table(name)
-    }
+    super::methods::common_methods!(formulation.num_train_timesteps, formulation.prediction_type);
+    super::methods::edm_methods!();
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         self.run = self.config.formulation.run(options.step_count(self.num_train_timesteps())?);
         self.is_prepared = true;
         self.history.clear();
         Ok(())
-    }
-
-    fn scale_model_input(&mut self, sample: &[f32], timestep: f64) -> Result<Vec<f32>> {
-        let index = self.run.enter(timestep)?;
-        Ok(self.config.formulation.scale_input(sample, self.run.sigma(index)))
     }
 
     fn noise_draws(&self, _timestep: f64, _options: &StepOptions) -> Result<usize> {
@@ -149,9 +127,5 @@ impl Scheduler for EdmDpmSolverMultistepScheduler {
         let prev_sample = update.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })
-    }
-
-    fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-        Ok((1.0, self.run.sigma(self.run.index_of(timestep)?)))
     }
 }

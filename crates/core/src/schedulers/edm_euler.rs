@@ -28,43 +28,23 @@ impl SchedulerClass for EdmEulerScheduler {
     }
 }
 
-impl Scheduler for EdmEulerScheduler {
-    fn record(&self) -> &ConfigRecord {
-        self.config.record()
+impl EdmEulerScheduler {
+    fn formulation(&self) -> &EdmFormulation {
+        &self.config
     }
+}
+
+impl Scheduler for EdmEulerScheduler {
+    super::methods::common_methods!(num_train_timesteps, prediction_type);
+    super::methods::edm_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "sChurn", "sTmin", "sTmax", "sNoise"]
     }
 
-    fn num_train_timesteps(&self) -> usize {
-        self.config.num_train_timesteps
-    }
-
-    fn prediction_type(&self) -> PredictionType {
-        self.config.prediction_type
-    }
-
-    fn timesteps(&self) -> &[f64] {
-        self.run.timesteps()
-    }
-
-    fn init_noise_sigma(&self) -> f32 {
-        self.config.init_noise_sigma()
-    }
-
-    fn table(&self, name: &str) -> Vec<f32> {
-        self.run.table(name)
-    }
-
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         self.run = self.config.run(options.step_count(self.num_train_timesteps())?);
         Ok(())
-    }
-
-    fn scale_model_input(&mut self, sample: &[f32], timestep: f64) -> Result<Vec<f32>> {
-        let index = self.run.enter(timestep)?;
-        Ok(self.config.scale_input(sample, self.run.sigma(index)))
     }
 
     fn noise_draws(&self, timestep: f64, options: &StepOptions) -> Result<usize> {
@@ -80,9 +60,5 @@ impl Scheduler for EdmEulerScheduler {
         let prev_sample = weighted_sum([(1.0, &sample), (self.run.sigma(index + 1) - raised, &slope)]);
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })
-    }
-
-    fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-        Ok((1.0, self.run.sigma(self.run.index_of(timestep)?)))
     }
 }

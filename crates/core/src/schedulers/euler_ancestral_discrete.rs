@@ -5,7 +5,6 @@ use super::betas::NoiseSchedule;
 use super::elementwise::weighted_sum;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput};
 use super::prediction::{PredictionType, original_of_sigma};
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
 use super::run::{Run, ancestral_sigmas, derivative};
@@ -43,7 +42,6 @@ impl Default for EulerAncestralDiscreteSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct EulerAncestralDiscreteScheduler {
     config: Registered<EulerAncestralDiscreteSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     run: Run,
 }
@@ -54,16 +52,15 @@ impl SchedulerClass for EulerAncestralDiscreteScheduler {
 
     fn new(config: Registered<EulerAncestralDiscreteSchedulerConfig>) -> Result<Self> {
         config.prediction_type.check(PredictionType::OF_NOISE_SCHEDULES)?;
-        let process = DiscreteProcess::with_finite_sigmas(&config.noise_schedule, config.rescale_betas_zero_snr)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
-        Ok(Self { config, process, training, run })
+        let training = TrainingSigmas::new(&config.noise_schedule, config.rescale_betas_zero_snr)?;
+        let run = training.whole_run();
+        Ok(Self { config, training, run })
     }
 }
 
 impl Scheduler for EulerAncestralDiscreteScheduler {
-    super::common_methods!();
-    super::sigma_methods!();
+    super::methods::common_methods!();
+    super::methods::sigma_methods!();
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         let train = self.num_train_timesteps();

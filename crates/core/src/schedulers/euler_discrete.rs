@@ -6,7 +6,6 @@ use super::churn::{churn, raise_noise};
 use super::elementwise::weighted_sum;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps};
 use super::prediction::{PredictionType, original_of_sigma};
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
 use super::run::{Run, derivative};
@@ -84,7 +83,6 @@ impl Default for EulerDiscreteSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct EulerDiscreteScheduler {
     config: Registered<EulerDiscreteSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     run: Run,
 }
@@ -101,10 +99,9 @@ impl SchedulerClass for EulerDiscreteScheduler {
                 return Err(invalid_option(key, "a number above 0", sigma));
             }
         }
-        let process = DiscreteProcess::with_finite_sigmas(&config.noise_schedule, config.rescale_betas_zero_snr)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
-        let mut scheduler = Self { config, process, training, run };
+        let training = TrainingSigmas::new(&config.noise_schedule, config.rescale_betas_zero_snr)?;
+        let run = training.whole_run();
+        let mut scheduler = Self { config, training, run };
         if scheduler.is_continuous() {
             scheduler.run = scheduler.continuous_run(scheduler.run.sigmas().iter().copied().map(f64::from).collect());
         }
@@ -154,8 +151,8 @@ impl EulerDiscreteScheduler {
 }
 
 impl Scheduler for EulerDiscreteScheduler {
-    super::common_methods!();
-    super::sigma_methods!();
+    super::methods::common_methods!();
+    super::methods::sigma_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "timesteps", "sigmas", "sChurn", "sTmin", "sTmax", "sNoise"]
@@ -202,6 +199,6 @@ impl Scheduler for EulerDiscreteScheduler {
 
     /// As in diffusers, the step's number in the run, not its timestep, chooses ᾱ.
     fn velocity_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-        self.process.coefficients(self.run.index_of(timestep)? as f64)
+        self.training.process().coefficients(self.run.index_of(timestep)? as f64)
     }
 }

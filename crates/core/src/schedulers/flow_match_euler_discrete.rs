@@ -144,7 +144,7 @@ impl FlowMatchEulerDiscreteScheduler {
 }
 
 impl Scheduler for FlowMatchEulerDiscreteScheduler {
-    super::flow_methods!();
+    super::methods::flow_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "timesteps", "sigmas", "mu"]

@@ -59,7 +59,7 @@ impl FlowMatchHeunDiscreteScheduler {
 }
 
 impl Scheduler for FlowMatchHeunDiscreteScheduler {
-    super::flow_methods!();
+    super::methods::flow_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "sChurn", "sTmin", "sTmax", "sNoise"]

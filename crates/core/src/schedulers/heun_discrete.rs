@@ -6,7 +6,6 @@ use super::clipping::SampleClipping;
 use super::elementwise::weighted_sum;
 use super::options::{SetTimesteps, StepInput, StepOutput, Steps};
 use super::prediction::{PredictionType, original_of_sigma};
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
 use super::run::{Run, derivative};
@@ -49,7 +48,6 @@ impl Default for HeunDiscreteSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct HeunDiscreteScheduler {
     config: Registered<HeunDiscreteSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     /// Every σ but the first and the last stands twice: for the prediction and for the correction.
     run: Run,
@@ -81,13 +79,9 @@ impl SchedulerClass for HeunDiscreteScheduler {
         config.prediction_type.check(PredictionType::OF_NOISE_SCHEDULES)?;
         config.clipping.check()?;
         config.sigma_spacing.curve()?;
-        let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
-        let mut scheduler = Self { config, process, training, run, half_step: None };
-        let count = scheduler.num_train_timesteps();
-        scheduler.place_timesteps(&SetTimesteps { num_inference_steps: Some(count), ..Default::default() })?;
-        Ok(scheduler)
+        let training = TrainingSigmas::new(&config.noise_schedule, false)?;
+        let run = training.whole_run();
+        Self { config, training, run, half_step: None }.with_all_timesteps()
     }
 }
 
@@ -109,8 +103,8 @@ impl HeunDiscreteScheduler {
 }
 
 impl Scheduler for HeunDiscreteScheduler {
-    super::common_methods!();
-    super::sigma_methods!();
+    super::methods::common_methods!();
+    super::methods::sigma_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "timesteps"]

@@ -6,7 +6,6 @@ use super::elementwise::weighted_sum;
 use super::k_dpm_2_discrete::Kdpm2DiscreteSchedulerConfig;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput};
 use super::prediction::{PredictionType, original_of_sigma};
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
 use super::run::{Run, ancestral_sigmas, derivative, doubled_after_first, scale_to_unit_variance};
@@ -16,7 +15,6 @@ use crate::Result;
 #[derive(Debug, Clone)]
 pub struct Kdpm2AncestralDiscreteScheduler {
     config: Registered<Kdpm2DiscreteSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     /// The σ of whole steps, each but the first twice.
     run: Run,
@@ -47,13 +45,9 @@ impl SchedulerClass for Kdpm2AncestralDiscreteScheduler {
     fn new(config: Registered<Kdpm2DiscreteSchedulerConfig>) -> Result<Self> {
         config.prediction_type.check(PredictionType::OF_NOISE_SCHEDULES)?;
         config.sigma_spacing.curve()?;
-        let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
-        let mut scheduler = Self { config, process, training, run, steps: AncestralSteps::default(), start: None };
-        let count = scheduler.num_train_timesteps();
-        scheduler.place_timesteps(&SetTimesteps { num_inference_steps: Some(count), ..Default::default() })?;
-        Ok(scheduler)
+        let training = TrainingSigmas::new(&config.noise_schedule, false)?;
+        let run = training.whole_run();
+        Self { config, training, run, steps: AncestralSteps::default(), start: None }.with_all_timesteps()
     }
 }
 
@@ -66,8 +60,8 @@ impl Kdpm2AncestralDiscreteScheduler {
 }
 
 impl Scheduler for Kdpm2AncestralDiscreteScheduler {
-    super::common_methods!();
-    super::sigma_methods!();
+    super::methods::common_methods!();
+    super::methods::sigma_methods!();
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         let count = options.step_count(self.num_train_timesteps())?;

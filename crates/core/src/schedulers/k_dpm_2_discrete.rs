@@ -5,7 +5,6 @@ use super::betas::NoiseSchedule;
 use super::elementwise::weighted_sum;
 use super::options::{SetTimesteps, StepInput, StepOutput};
 use super::prediction::{PredictionType, original_of_sigma};
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
 use super::run::{Run, derivative, doubled_after_first, scale_to_unit_variance};
@@ -54,7 +53,6 @@ impl Kdpm2DiscreteSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct Kdpm2DiscreteScheduler {
     config: Registered<Kdpm2DiscreteSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     /// The σ of whole steps, each but the first twice.
     run: Run,
@@ -71,13 +69,9 @@ impl SchedulerClass for Kdpm2DiscreteScheduler {
     fn new(config: Registered<Kdpm2DiscreteSchedulerConfig>) -> Result<Self> {
         config.prediction_type.check(PredictionType::OF_NOISE_SCHEDULES)?;
         config.sigma_spacing.curve()?;
-        let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
-        let mut scheduler = Self { config, process, training, run, middle_sigmas: Vec::new(), start: None };
-        let count = scheduler.num_train_timesteps();
-        scheduler.place_timesteps(&SetTimesteps { num_inference_steps: Some(count), ..Default::default() })?;
-        Ok(scheduler)
+        let training = TrainingSigmas::new(&config.noise_schedule, false)?;
+        let run = training.whole_run();
+        Self { config, training, run, middle_sigmas: Vec::new(), start: None }.with_all_timesteps()
     }
 }
 
@@ -88,8 +82,8 @@ impl Kdpm2DiscreteScheduler {
 }
 
 impl Scheduler for Kdpm2DiscreteScheduler {
-    super::common_methods!();
-    super::sigma_methods!();
+    super::methods::common_methods!();
+    super::methods::sigma_methods!();
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         let whole = self.config.whole_steps(&self.training, options.step_count(self.num_train_timesteps())?)?;

@@ -5,7 +5,7 @@ use super::Scheduler;
 use super::clipping::clip_original;
 use super::distilled_steps::LcmSchedulerConfig;
 use super::elementwise::weighted_sum;
-use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput};
 use super::prediction::PredictionType;
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
@@ -30,7 +30,7 @@ impl SchedulerClass for LcmScheduler {
     fn new(config: Registered<LcmSchedulerConfig>) -> Result<Self> {
         config.check()?;
         let process = DiscreteProcess::new(&config.noise_schedule, config.rescale_betas_zero_snr)?;
-        let run = Run::of_training(&process, Vec::new());
+        let run = Run::before_preparation(process.all_timesteps(), []);
         Ok(Self { config, process, run })
     }
 }
@@ -45,8 +45,17 @@ impl LcmScheduler {
 }
 
 impl Scheduler for LcmScheduler {
-    super::common_methods!();
-    super::distilled_methods!();
+    super::methods::common_methods!();
+    super::methods::process_methods!();
+
+    fn timesteps(&self) -> &[f64] {
+        self.run.timesteps()
+    }
+
+    fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
+        self.run = Run::new(self.config.timesteps(options)?, []);
+        Ok(())
+    }
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "timesteps", "originalInferenceSteps", "strength"]
@@ -57,10 +66,7 @@ impl Scheduler for LcmScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        if !self.run.is_prepared() {
-            return Err(not_prepared());
-        }
-        let index = self.run.enter(input.timestep)?;
+        let index = self.run.enter_prepared(input.timestep)?;
         let coefficients = self.process.coefficients(input.timestep)?;
         let mut original = self.config.prediction_type.original_sample(input.model_output, input.sample, coefficients);
         clip_original(&mut original, input.batch(), &self.config.thresholding, &self.config.clipping);

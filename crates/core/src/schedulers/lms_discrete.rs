@@ -5,7 +5,6 @@ use super::betas::NoiseSchedule;
 use super::elementwise::add_scaled;
 use super::options::{SetTimesteps, StepInput, StepOutput};
 use super::prediction::{PredictionType, original_of_sigma};
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
 use super::run::{Run, derivative};
@@ -46,7 +45,6 @@ impl Default for LmsDiscreteSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct LmsDiscreteScheduler {
     config: Registered<LmsDiscreteSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     run: Run,
     /// Slopes of the steps before, the last one first.
@@ -60,10 +58,9 @@ impl SchedulerClass for LmsDiscreteScheduler {
     fn new(config: Registered<LmsDiscreteSchedulerConfig>) -> Result<Self> {
         config.prediction_type.check(PredictionType::OF_NOISE_SCHEDULES)?;
         config.sigma_spacing.curve()?;
-        let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
-        Ok(Self { config, process, training, run, slopes: Vec::new() })
+        let training = TrainingSigmas::new(&config.noise_schedule, false)?;
+        let run = training.whole_run();
+        Ok(Self { config, training, run, slopes: Vec::new() })
     }
 }
 
@@ -80,8 +77,8 @@ impl LmsDiscreteScheduler {
 }
 
 impl Scheduler for LmsDiscreteScheduler {
-    super::common_methods!();
-    super::sigma_methods!();
+    super::methods::common_methods!();
+    super::methods::sigma_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "order"]

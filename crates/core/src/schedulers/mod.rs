@@ -4,122 +4,6 @@
 //! takes and is handed them, so a run is a function of its inputs. The names are those of diffusers, and so is the
 //! arithmetic: float32 with the operations in the same order wherever that can be seen in the result.
 
-/// The methods of [`Scheduler`] that read the same fields in every scheduler with a noise schedule.
-macro_rules! common_methods {
-    () => {
-        fn record(&self) -> &ConfigRecord {
-            self.config.record()
-        }
-
-        fn num_train_timesteps(&self) -> usize {
-            self.config.noise_schedule.num_train_timesteps
-        }
-
-        fn prediction_type(&self) -> PredictionType {
-            self.config.prediction_type
-        }
-    };
-}
-use common_methods;
-
-/// The methods of [`Scheduler`] that are the same wherever x_t = x_0 + σ·z.
-macro_rules! sigma_methods {
-    () => {
-        fn timesteps(&self) -> &[f64] {
-            self.run.timesteps()
-        }
-
-        fn init_noise_sigma(&self) -> f32 {
-            self.run.init_noise_sigma(self.config.spacing.timestep_spacing)
-        }
-
-        fn table(&self, name: &str) -> Vec<f32> {
-            if name == "sigmas" { self.run.sigmas().to_vec() } else { self.process.table(name) }
-        }
-
-        fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-            Ok((1.0, self.run.sigma(self.run.index_of(timestep)?)))
-        }
-    };
-}
-use sigma_methods;
-
-/// The methods of [`Scheduler`] that the multistep solvers share: `level` gives x_t = α·x_0 + σ·z.
-macro_rules! solver_methods {
-    () => {
-        fn timesteps(&self) -> &[f64] {
-            self.run.timesteps()
-        }
-
-        fn table(&self, name: &str) -> Vec<f32> {
-            if name == "sigmas" { self.run.sigmas().to_vec() } else { self.process.table(name) }
-        }
-
-        fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-            Ok(self.level(self.run.index_of(timestep)?).coefficients())
-        }
-    };
-}
-use solver_methods;
-
-/// The methods of [`Scheduler`] that the schedulers of distilled models share.
-macro_rules! distilled_methods {
-    () => {
-        fn timesteps(&self) -> &[f64] {
-            self.run.timesteps()
-        }
-
-        fn table(&self, name: &str) -> Vec<f32> {
-            self.process.table(name)
-        }
-
-        fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
-            self.run = Run::new(self.config.timesteps(options)?, []);
-            Ok(())
-        }
-
-        fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-            self.process.coefficients(timestep)
-        }
-
-        fn velocity_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-            self.process.coefficients(timestep)
-        }
-    };
-}
-use distilled_methods;
-
-/// The methods of [`Scheduler`] that are the same for flow matching: x_t = (1 − σ)·x_0 + σ·z.
-macro_rules! flow_methods {
-    () => {
-        fn record(&self) -> &ConfigRecord {
-            self.config.record()
-        }
-
-        fn num_train_timesteps(&self) -> usize {
-            self.config.num_train_timesteps
-        }
-
-        fn prediction_type(&self) -> PredictionType {
-            PredictionType::FlowPrediction
-        }
-
-        fn timesteps(&self) -> &[f64] {
-            self.run.timesteps()
-        }
-
-        fn table(&self, name: &str) -> Vec<f32> {
-            self.run.table(name)
-        }
-
-        fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-            let sigma = self.run.sigma(self.run.index_of(timestep)?);
-            Ok((1.0 - sigma, sigma))
-        }
-    };
-}
-use flow_methods;
-
 mod adams_bashforth;
 mod beta_distribution;
 mod betas;
@@ -151,6 +35,7 @@ mod k_dpm_2_discrete;
 mod lcm;
 mod linear_system;
 mod lms_discrete;
+mod methods;
 mod options;
 mod pndm;
 mod posterior;
@@ -201,7 +86,7 @@ pub use record::ConfigRecord;
 pub use registry::{class_names, convert, create, create_lenient};
 pub use sa_solver::{SaAlgorithmType, SaSolverScheduler, SaSolverSchedulerConfig};
 pub use sigmas::{FinalSigmasType, SigmaSpacing};
-pub use solver_steps::{FlowSigmas, TimeShiftType};
+pub use solver_steps::{DynamicShifting, FlowSigmas, TimeShiftType};
 pub use spacing::{Spacing, TimestepSpacing};
 pub use tcd::TcdScheduler;
 pub use unclip::{UnClipScheduler, UnClipSchedulerConfig};
@@ -210,7 +95,6 @@ pub use unipc_multistep::{UniPcMultistepScheduler, UniPcMultistepSchedulerConfig
 use crate::{Error, Result};
 use elementwise::{check_finite, weighted_sum};
 use options::{batch_of, check_options};
-use sigmas::SigmaCurve;
 
 /// What every sampler is to its callers.
 ///

@@ -93,20 +93,10 @@ fn runge_kutta_timesteps(steps: &[f64], stride: usize) -> Vec<f64> {
 }
 
 impl PndmScheduler {
-    fn alpha_prod_or_final(&self, timestep: f64) -> Result<f32> {
-        if timestep >= 0.0 {
-            self.process.alpha_cumprod(timestep)
-        } else if self.config.set_alpha_to_one {
-            Ok(1.0)
-        } else {
-            self.process.alpha_cumprod(0.0)
-        }
-    }
-
     /// The transfer φ of the paper (equation 11): x_t to the timestep `previous` along the noise `output`.
     fn transfer(&self, sample: &[f32], timestep: f64, previous: f64, output: &[f32]) -> Result<Vec<f32>> {
         let alpha_prod = self.process.alpha_cumprod(timestep)?;
-        let alpha_prod_prev = self.alpha_prod_or_final(previous)?;
+        let alpha_prod_prev = self.process.alpha_cumprod_or_final(previous, self.config.set_alpha_to_one)?;
         let coefficients = (alpha_prod.sqrt(), (1.0 - alpha_prod).sqrt());
         let noise = self.config.prediction_type.noise(output, sample, coefficients);
         let denominator =
@@ -155,14 +145,11 @@ impl PndmScheduler {
 }
 
 impl Scheduler for PndmScheduler {
-    super::common_methods!();
+    super::methods::common_methods!();
+    super::methods::process_methods!();
 
     fn timesteps(&self) -> &[f64] {
         &self.timesteps
-    }
-
-    fn table(&self, name: &str) -> Vec<f32> {
-        self.process.table(name)
     }
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
@@ -197,9 +184,5 @@ impl Scheduler for PndmScheduler {
         };
         self.counter += 1;
         Ok(StepOutput { prev_sample, pred_original_sample: None })
-    }
-
-    fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-        self.process.coefficients(timestep)
     }
 }

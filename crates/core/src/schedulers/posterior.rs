@@ -46,8 +46,8 @@ impl Posterior {
         Self { alpha_prod, alpha_prod_prev, alpha, beta: 1.0 - alpha }
     }
 
-    /// Between neighbours, whose β the table gives without rounding errors.
-    pub fn between_neighbours(alpha_prod: f32, alpha_prod_prev: f32, beta: f32) -> Self {
+    /// With β from elsewhere, and α = 1 − β.
+    pub fn with_beta(alpha_prod: f32, alpha_prod_prev: f32, beta: f32) -> Self {
         Self { alpha_prod, alpha_prod_prev, alpha: 1.0 - beta, beta }
     }
 

@@ -46,6 +46,15 @@ impl DiscreteProcess {
             .ok_or_else(|| Error::argument("timestep", format!("an integer from 0 to {}", table.len() - 1), timestep))
     }
 
+    /// ᾱ of a timestep that may lie before the first: there it is 1, or ᾱ_0.
+    pub fn alpha_cumprod_or_final(&self, timestep: f64, set_alpha_to_one: bool) -> Result<f32> {
+        match (timestep >= 0.0, set_alpha_to_one) {
+            (true, _) => self.alpha_cumprod(timestep),
+            (false, true) => Ok(1.0),
+            (false, false) => self.alpha_cumprod(0.0),
+        }
+    }
+
     /// β of a timestep that a user gave.
     pub fn beta(&self, timestep: f64) -> Result<f32> {
         self.entry(&self.betas, timestep)

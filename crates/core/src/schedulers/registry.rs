@@ -13,6 +13,13 @@ pub(super) trait SchedulerClass: Scheduler + Clone + Sized + 'static {
     type Config: Default + Serialize + DeserializeOwned;
 
     fn new(config: Registered<Self::Config>) -> Result<Self>;
+
+    /// With all training timesteps laid out, as some schedulers are before `setTimesteps`.
+    fn with_all_timesteps(mut self) -> Result<Self> {
+        let num_inference_steps = Some(self.num_train_timesteps());
+        self.place_timesteps(&SetTimesteps { num_inference_steps, ..Default::default() })?;
+        Ok(self)
+    }
 }
 
 type Options = Map<String, Value>;

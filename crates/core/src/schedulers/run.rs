@@ -1,7 +1,7 @@
 //! A run of a sampler that counts in noise levels: σ before and after each step, and where the run stands.
 
 use super::elementwise::zip_with;
-use super::process::DiscreteProcess;
+use super::options::not_prepared;
 use super::spacing::TimestepSpacing;
 use crate::{Error, Result};
 
@@ -28,11 +28,9 @@ impl Run {
         }
     }
 
-    /// All training timesteps: what there is before `setTimesteps`.
-    pub fn of_training(process: &DiscreteProcess, descending_sigmas: Vec<f32>) -> Self {
-        let mut sigmas = descending_sigmas;
-        sigmas.push(0.0);
-        Self { timesteps: process.all_timesteps(), sigmas, position: None, is_prepared: false }
+    /// What there is before `setTimesteps`.
+    pub fn before_preparation(timesteps: Vec<f64>, sigmas: impl IntoIterator<Item = f64>) -> Self {
+        Self { is_prepared: false, ..Self::new(timesteps, sigmas) }
     }
 
     /// Every step but the first twice: a prediction and its correction.
@@ -69,18 +67,17 @@ impl Run {
 
     /// From the picture to noise.
     pub fn reversed(mut self) -> Self {
+        let highest = self.sigmas.first().copied();
         self.timesteps.reverse();
+        self.sigmas.pop();
         self.sigmas.reverse();
+        self.sigmas.extend(highest);
         self
     }
 
     pub fn with_rounded_timesteps(mut self) -> Self {
         self.timesteps.iter_mut().for_each(|t| *t = t.round_ties_even());
         self
-    }
-
-    pub fn is_prepared(&self) -> bool {
-        self.is_prepared
     }
 
     pub fn timesteps(&self) -> &[f64] {
@@ -132,6 +129,11 @@ impl Run {
     pub fn scale_input(&mut self, sample: &[f32], timestep: f64) -> Result<Vec<f32>> {
         let index = self.enter(timestep)?;
         Ok(scale_to_unit_variance(sample, self.sigma(index)))
+    }
+
+    /// The same for a scheduler that has nothing to go by before `setTimesteps`.
+    pub fn enter_prepared(&mut self, timestep: f64) -> Result<usize> {
+        if self.is_prepared { self.enter(timestep) } else { Err(not_prepared()) }
     }
 
     /// The step is done.

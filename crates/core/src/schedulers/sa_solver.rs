@@ -5,17 +5,15 @@ use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
 use super::dpm_solver::{History, NoiseLevel, OutputConversion};
-use super::dpm_solver_multistep::clipped_timesteps;
 use super::elementwise::add_scaled;
-use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput};
 use super::posterior::VarianceType;
 use super::prediction::PredictionType;
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
 use super::run::Run;
-use super::sigmas::{SigmaCurve, SigmaSpacing, TrainingSigmas};
-use super::solver_steps::{SolverCurve, solver_steps, solver_timesteps};
+use super::sigmas::{SigmaSpacing, TrainingSigmas};
+use super::solver_steps::{FlowSigmas, RunEnd, SolverCurve, first_unclipped, solver_run, solver_timesteps};
 use super::spacing::Spacing;
 use crate::Result;
 use serde::{Deserialize, Serialize};
@@ -54,10 +52,8 @@ pub struct SaSolverSchedulerConfig {
     pub lower_order_final: bool,
     #[serde(flatten)]
     pub sigma_spacing: SigmaSpacing,
-    /// x_t = (1 − σ)·x_0 + σ·ε with σ from 1 to 0, in place of the noise schedule. Default false.
-    pub use_flow_sigmas: bool,
-    /// Shifts σ of a flow towards noise. Default 1.
-    pub flow_shift: f64,
+    #[serde(flatten)]
+    pub flow: FlowSigmas,
     /// Leaves out the timesteps whose λ is lower; null for none (−Infinity in files). Default null.
     pub lambda_min_clipped: Option<f64>,
     /// "learned" or "learned_range" where the model gives a variance as well, which is not used. Default null.
@@ -78,8 +74,7 @@ impl Default for SaSolverSchedulerConfig {
             algorithm_type: SaAlgorithmType::DataPrediction,
             lower_order_final: true,
             sigma_spacing: SigmaSpacing::default(),
-            use_flow_sigmas: false,
-            flow_shift: 1.0,
+            flow: FlowSigmas::default(),
             lambda_min_clipped: None,
             variance_type: None,
             spacing: Spacing::LINSPACE,
@@ -90,7 +85,6 @@ impl Default for SaSolverSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct SaSolverScheduler {
     config: Registered<SaSolverSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     run: Run,
     history: History,
@@ -113,19 +107,16 @@ impl SchedulerClass for SaSolverScheduler {
     fn new(config: Registered<SaSolverSchedulerConfig>) -> Result<Self> {
         config.thresholding.check()?;
         config.sigma_spacing.curve()?;
-        config.prediction_type.check_with_flow(config.use_flow_sigmas)?;
+        config.prediction_type.check_with_flow(config.flow.use_flow_sigmas)?;
         for (key, order) in [("predictorOrder", config.predictor_order), ("correctorOrder", config.corrector_order)] {
             if !(1..=4).contains(&order) {
                 return Err(invalid_option(key, "1 to 4", order));
             }
         }
-        if config.flow_shift <= 0.0 {
-            return Err(invalid_option("flowShift", "a number above 0", config.flow_shift));
-        }
-        let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
-        Ok(Self { config, process, training, run, history: History::default(), last_step: None })
+        config.flow.check()?;
+        let training = TrainingSigmas::new(&config.noise_schedule, false)?;
+        let run = training.whole_run();
+        Ok(Self { config, training, run, history: History::default(), last_step: None })
     }
 }
 
@@ -136,8 +127,7 @@ fn tau(timestep: f64) -> f64 {
 
 impl SaSolverScheduler {
     fn level(&self, index: usize) -> NoiseLevel {
-        let sigma = self.run.sigma(index);
-        if self.config.use_flow_sigmas { NoiseLevel::flow(sigma) } else { NoiseLevel::variance_preserving(sigma) }
+        self.config.flow.level(self.run.sigma(index))
     }
 
     fn lambda(&self, index: usize) -> f64 {
@@ -187,31 +177,15 @@ impl SaSolverScheduler {
 }
 
 impl Scheduler for SaSolverScheduler {
-    super::common_methods!();
-
-    fn timesteps(&self) -> &[f64] {
-        self.run.timesteps()
-    }
-
-    fn table(&self, name: &str) -> Vec<f32> {
-        if name == "sigmas" { self.run.sigmas().to_vec() } else { self.process.table(name) }
-    }
+    super::methods::common_methods!();
+    super::methods::run_methods!();
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         let train = self.num_train_timesteps();
-        let curve = match self.config.sigma_spacing.curve()? {
-            Some(curve) => SolverCurve::Curve(curve),
-            None if self.config.use_flow_sigmas => SolverCurve::Flow(self.config.flow_shift),
-            None => SolverCurve::Spaced,
-        };
-        let end = train - clipped_timesteps(&self.process, self.config.lambda_min_clipped);
-        let timesteps = solver_timesteps(&self.config.spacing, train, end.max(1), options.step_count(train)?)?;
-        let (timesteps, sigmas) = solver_steps(&self.training, curve, timesteps);
-        let rounds = curve == SolverCurve::Curve(SigmaCurve::Karras);
-        let whole = |t: f64| if rounds { t.round_ties_even() } else { t.trunc() };
-        let lowest = if curve == SolverCurve::Spaced { None } else { sigmas.last().copied() };
-        let last = lowest.unwrap_or(self.training.min());
-        self.run = Run::new(timesteps.into_iter().map(whole).collect(), sigmas.into_iter().chain([last]));
+        let curve = SolverCurve::new(self.config.sigma_spacing.curve()?, self.config.flow.shift());
+        let end = first_unclipped(&self.training, self.config.lambda_min_clipped);
+        let timesteps = solver_timesteps(&self.config.spacing, train, end, options.step_count(train)?)?;
+        self.run = solver_run(&self.training, curve, timesteps, curve.is_karras(), RunEnd::Repeated);
         self.history.clear();
         self.last_step = None;
         Ok(())
@@ -226,10 +200,7 @@ impl Scheduler for SaSolverScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        if !self.run.is_prepared() {
-            return Err(not_prepared());
-        }
-        let index = self.run.enter(input.timestep)?;
+        let index = self.run.enter_prepared(input.timestep)?;
         let (output, _) = input.split_output(self.outputs_per_value());
         let conversion = OutputConversion {
             prediction: self.config.prediction_type,
@@ -252,7 +223,7 @@ impl Scheduler for SaSolverScheduler {
     }
 
     fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-        self.process.coefficients(timestep)
+        self.training.process().coefficients(timestep)
     }
 }
 

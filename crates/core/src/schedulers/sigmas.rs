@@ -2,6 +2,7 @@
 //! Design Space of Diffusion-Based Generative Models", and later proposals).
 
 use super::beta_distribution::quantile_of_beta;
+use super::betas::NoiseSchedule;
 use super::process::DiscreteProcess;
 use super::record::invalid_option;
 use super::run::Run;
@@ -82,15 +83,28 @@ pub fn ramp(start: f64, end: f64, count: usize) -> impl Iterator<Item = f64> {
 /// The noise level of every training timestep.
 #[derive(Debug, Clone)]
 pub struct TrainingSigmas {
+    process: DiscreteProcess,
     sigmas: Vec<f64>,
     log_sigmas: Vec<f64>,
 }
 
 impl TrainingSigmas {
-    pub fn new(process: &DiscreteProcess) -> Self {
+    /// After the zero-SNR shift the last ᾱ is 2⁻²⁴, so that σ is finite.
+    pub fn new(schedule: &NoiseSchedule, zero_terminal_snr: bool) -> Result<Self> {
+        let process = DiscreteProcess::with_finite_sigmas(schedule, zero_terminal_snr)?;
         let sigmas: Vec<f32> = process.alphas_cumprod().iter().map(|a| ((1.0 - a) / a).sqrt()).collect();
         let log_sigmas = sigmas.iter().map(|sigma| f64::from(sigma.ln())).collect();
-        Self { sigmas: sigmas.into_iter().map(f64::from).collect(), log_sigmas }
+        Ok(Self { process, sigmas: sigmas.into_iter().map(f64::from).collect(), log_sigmas })
+    }
+
+    pub fn process(&self) -> &DiscreteProcess {
+        &self.process
+    }
+
+    /// All training timesteps: what there is before `setTimesteps`.
+    pub fn whole_run(&self) -> Run {
+        let sigmas = self.sigmas.iter().rev().copied().chain([0.0]);
+        Run::before_preparation(self.process.all_timesteps(), sigmas)
     }
 
     pub fn len(&self) -> usize {
@@ -111,11 +125,6 @@ impl TrainingSigmas {
 
     pub fn log_max(&self) -> f64 {
         self.log_sigmas.last().copied().unwrap_or_default()
-    }
-
-    /// All levels, the highest first.
-    pub fn descending(&self) -> Vec<f32> {
-        self.sigmas.iter().rev().map(|sigma| *sigma as f32).collect()
     }
 
     /// σ at a timestep between those of training: linear interpolation.

@@ -2,7 +2,8 @@
 
 use super::dpm_solver::NoiseLevel;
 use super::record::invalid_option;
-use super::sigmas::{SigmaCurve, TrainingSigmas, ramp};
+use super::run::Run;
+use super::sigmas::{FinalSigmasType, SigmaCurve, TrainingSigmas, ramp};
 use super::spacing::{Spacing, TimestepSpacing};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -38,29 +39,15 @@ pub struct FlowSigmas {
     pub use_flow_sigmas: bool,
     /// Shifts σ towards noise: s·σ/(1 + (s − 1)·σ). Default 1.
     pub flow_shift: f64,
-    /// `setTimesteps` is given the shift as `mu`. Default false.
-    pub use_dynamic_shifting: bool,
-    /// How `mu` acts. Default "exponential".
-    pub time_shift_type: TimeShiftType,
 }
 
 impl Default for FlowSigmas {
     fn default() -> Self {
-        Self {
-            use_flow_sigmas: false,
-            flow_shift: 1.0,
-            use_dynamic_shifting: false,
-            time_shift_type: TimeShiftType::Exponential,
-        }
+        Self { use_flow_sigmas: false, flow_shift: 1.0 }
     }
 }
 
 impl FlowSigmas {
-    /// The noise level that σ of a run stands for.
-    pub fn level(&self, sigma: f32) -> NoiseLevel {
-        if self.use_flow_sigmas { NoiseLevel::flow(sigma) } else { NoiseLevel::variance_preserving(sigma) }
-    }
-
     pub fn check(&self) -> Result<()> {
         if self.flow_shift > 0.0 {
             return Ok(());
@@ -68,20 +55,47 @@ impl FlowSigmas {
         Err(invalid_option("flowShift", "a number above 0", self.flow_shift))
     }
 
+    /// The noise level that σ of a run stands for.
+    pub fn level(&self, sigma: f32) -> NoiseLevel {
+        if self.use_flow_sigmas { NoiseLevel::flow(sigma) } else { NoiseLevel::variance_preserving(sigma) }
+    }
+
+    /// The shift of a flow, if it is one.
+    pub fn shift(&self) -> Option<f64> {
+        self.use_flow_sigmas.then_some(self.flow_shift)
+    }
+}
+
+/// The options of a shift that depends on the resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct DynamicShifting {
+    /// `setTimesteps` is given the shift as `mu`. Default false.
+    pub use_dynamic_shifting: bool,
+    /// How `mu` acts. Default "exponential".
+    pub time_shift_type: TimeShiftType,
+}
+
+impl Default for DynamicShifting {
+    fn default() -> Self {
+        Self { use_dynamic_shifting: false, time_shift_type: TimeShiftType::Exponential }
+    }
+}
+
+impl DynamicShifting {
     /// `mu` belongs to dynamic shifting.
-    pub fn check_mu(&self, mu: Option<f64>) -> Result<()> {
-        match mu {
-            Some(mu) if !self.use_dynamic_shifting => {
-                Err(Error::argument("mu", "none: useDynamicShifting is false", mu))
-            }
-            _ => Ok(()),
+    pub fn check(&self, mu: Option<f64>) -> Result<()> {
+        match mu.filter(|_| !self.use_dynamic_shifting) {
+            Some(mu) => Err(Error::argument("mu", "none: useDynamicShifting is false", mu)),
+            None => Ok(()),
         }
     }
 
-    /// The shift of a run: e^μ where μ is given.
-    pub fn shift(&self, mu: Option<f64>) -> Result<f64> {
-        self.check_mu(mu)?;
-        Ok(mu.map_or(self.flow_shift, f64::exp))
+    /// The shift of a flow: e^μ where μ is given.
+    pub fn shift(&self, flow: &FlowSigmas, mu: Option<f64>) -> Result<Option<f64>> {
+        self.check(mu)?;
+        Ok(flow.shift().map(|shift| mu.map_or(shift, f64::exp)))
     }
 }
 
@@ -152,5 +166,49 @@ pub fn solver_timesteps(spacing: &Spacing, train: usize, end: usize, count: usiz
             Err(Error::argument("numInferenceSteps", expected, count))
         }
         _ => Ok(timesteps),
+    }
+}
+
+/// Below which timestep a run starts where the noisiest have a λ below the limit: T, less as many as have.
+pub fn first_unclipped(training: &TrainingSigmas, limit: Option<f64>) -> usize {
+    let train = training.len();
+    let Some(limit) = limit else { return train };
+    let lambda = |alpha: &f32| f64::from(alpha.sqrt().ln() - (1.0 - alpha).sqrt().ln());
+    let clipped = training.process().alphas_cumprod().iter().rev().take_while(|alpha| lambda(alpha) < limit).count();
+    (train - clipped).max(1)
+}
+
+/// Where a run of a solver ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    Final(FinalSigmasType),
+    /// At its last noise level, again; with spaced timesteps at the lowest of training.
+    Repeated,
+}
+
+/// The run over a curve. Some curves' timesteps are rounded, the others' are cut, as in diffusers.
+pub fn solver_run(training: &TrainingSigmas, curve: SolverCurve, timesteps: Vec<f64>, rounds: bool, end: RunEnd) -> Run {
+    let (timesteps, sigmas) = solver_steps(training, curve, timesteps);
+    let whole = |t: f64| if rounds { t.round_ties_even() } else { t.trunc() };
+    let last = match end {
+        RunEnd::Final(kind) => training.last(kind),
+        RunEnd::Repeated if curve == SolverCurve::Spaced => training.min(),
+        RunEnd::Repeated => sigmas.last().copied().unwrap_or_default(),
+    };
+    Run::new(timesteps.into_iter().map(whole).collect(), sigmas.into_iter().chain([last]))
+}
+
+impl SolverCurve {
+    /// A curve where one is asked for, else that of a flow where there is a shift.
+    pub fn new(curve: Option<SigmaCurve>, flow_shift: Option<f64>) -> Self {
+        match (curve, flow_shift) {
+            (Some(curve), _) => Self::Curve(curve),
+            (None, Some(shift)) => Self::Flow(shift),
+            (None, None) => Self::Spaced,
+        }
+    }
+
+    pub fn is_karras(self) -> bool {
+        self == Self::Curve(SigmaCurve::Karras)
     }
 }

@@ -4,7 +4,7 @@
 use super::Scheduler;
 use super::distilled_steps::LcmSchedulerConfig;
 use super::elementwise::weighted_sum;
-use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput};
 use super::prediction::PredictionType;
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
@@ -29,14 +29,23 @@ impl SchedulerClass for TcdScheduler {
     fn new(config: Registered<LcmSchedulerConfig>) -> Result<Self> {
         config.check()?;
         let process = DiscreteProcess::new(&config.noise_schedule, config.rescale_betas_zero_snr)?;
-        let run = Run::of_training(&process, Vec::new());
+        let run = Run::before_preparation(process.all_timesteps(), []);
         Ok(Self { config, process, run })
     }
 }
 
 impl Scheduler for TcdScheduler {
-    super::common_methods!();
-    super::distilled_methods!();
+    super::methods::common_methods!();
+    super::methods::process_methods!();
+
+    fn timesteps(&self) -> &[f64] {
+        self.run.timesteps()
+    }
+
+    fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
+        self.run = Run::new(self.config.timesteps(options)?, []);
+        Ok(())
+    }
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "timesteps", "strength", "eta"]
@@ -48,10 +57,7 @@ impl Scheduler for TcdScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        if !self.run.is_prepared() {
-            return Err(not_prepared());
-        }
-        let index = self.run.enter(input.timestep)?;
+        let index = self.run.enter_prepared(input.timestep)?;
         let next = self.run.timesteps().get(index + 1).copied();
         let eta = input.options.eta_or(DEFAULT_ETA)?;
         // The jump goes below the next timestep, so that noise can bring it back there.

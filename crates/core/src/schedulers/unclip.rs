@@ -73,7 +73,7 @@ impl SchedulerClass for UnClipScheduler {
             ..NoiseSchedule::default()
         };
         let process = DiscreteProcess::new(&schedule, false)?;
-        let run = Run::of_training(&process, Vec::new());
+        let run = Run::before_preparation(process.all_timesteps(), []);
         Ok(Self { config, process, run })
     }
 }
@@ -84,32 +84,19 @@ impl UnClipScheduler {
         let alpha_prod = self.process.alpha_cumprod(timestep)?;
         let previous = self.run.timesteps().get(index + 1).copied().unwrap_or(timestep - 1.0);
         let alpha_prod_prev = if previous >= 0.0 { self.process.alpha_cumprod(previous)? } else { 1.0 };
-        if previous == timestep - 1.0 {
-            return Ok(Posterior::between_neighbours(alpha_prod, alpha_prod_prev, self.process.beta(timestep)?));
-        }
-        Ok(Posterior::new(alpha_prod, alpha_prod_prev))
+        // For neighbours the table has β without the rounding errors of the quotient.
+        let is_neighbour = previous == timestep - 1.0;
+        let beta = if is_neighbour { self.process.beta(timestep)? } else { 1.0 - alpha_prod / alpha_prod_prev };
+        Ok(Posterior::with_beta(alpha_prod, alpha_prod_prev, beta))
     }
 }
 
 impl Scheduler for UnClipScheduler {
-    fn record(&self) -> &ConfigRecord {
-        self.config.record()
-    }
-
-    fn num_train_timesteps(&self) -> usize {
-        self.config.num_train_timesteps
-    }
-
-    fn prediction_type(&self) -> PredictionType {
-        self.config.prediction_type
-    }
+    super::methods::common_methods!(num_train_timesteps, prediction_type);
+    super::methods::process_methods!();
 
     fn timesteps(&self) -> &[f64] {
         self.run.timesteps()
-    }
-
-    fn table(&self, name: &str) -> Vec<f32> {
-        self.process.table(name)
     }
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
@@ -141,9 +128,5 @@ impl Scheduler for UnClipScheduler {
         }
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })
-    }
-
-    fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)> {
-        self.process.coefficients(timestep)
     }
 }

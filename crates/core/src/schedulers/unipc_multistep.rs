@@ -7,14 +7,13 @@ use super::clipping::Thresholding;
 use super::dpm_solver::{History, NoiseLevel, OutputConversion, check_order};
 use super::elementwise::{add_scaled, weighted_sum};
 use super::linear_system::solve;
-use super::options::{SetTimesteps, StepInput, StepOutput, Steps, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOutput, Steps};
 use super::prediction::PredictionType;
-use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
 use super::run::Run;
 use super::sigmas::{FinalSigmasType, SigmaCurve, SigmaSpacing, TrainingSigmas, ramp};
-use super::solver_steps::{FlowSigmas, SolverCurve, flow_steps, shifted, solver_steps, solver_timesteps};
+use super::solver_steps::{DynamicShifting, FlowSigmas, SolverCurve, flow_steps, shifted, solver_steps, solver_timesteps};
 use super::spacing::{Spacing, custom_descending};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -59,6 +58,8 @@ pub struct UniPcMultistepSchedulerConfig {
     #[serde(flatten)]
     pub flow: FlowSigmas,
     #[serde(flatten)]
+    pub dynamic_shifting: DynamicShifting,
+    #[serde(flatten)]
     pub spacing: Spacing,
     /// Where the last step ends. Default "zero".
     pub final_sigmas_type: FinalSigmasType,
@@ -86,6 +87,7 @@ impl Default for UniPcMultistepSchedulerConfig {
             solver_p: (),
             sigma_spacing: SigmaSpacing::default(),
             flow: FlowSigmas::default(),
+            dynamic_shifting: DynamicShifting::default(),
             spacing: Spacing::LINSPACE,
             final_sigmas_type: FinalSigmasType::Zero,
             rescale_betas_zero_snr: false,
@@ -99,7 +101,6 @@ impl Default for UniPcMultistepSchedulerConfig {
 #[derive(Debug, Clone)]
 pub struct UniPcMultistepScheduler {
     config: Registered<UniPcMultistepSchedulerConfig>,
-    process: DiscreteProcess,
     training: TrainingSigmas,
     run: Run,
     history: History,
@@ -120,10 +121,9 @@ impl SchedulerClass for UniPcMultistepScheduler {
         if let Some(terminal) = config.shift_terminal.filter(|_| !config.flow.use_flow_sigmas) {
             return Err(invalid_option("shiftTerminal", "null where useFlowSigmas is false", terminal));
         }
-        let process = DiscreteProcess::with_finite_sigmas(&config.noise_schedule, config.rescale_betas_zero_snr)?;
-        let training = TrainingSigmas::new(&process);
-        let run = Run::of_training(&process, training.descending());
-        Ok(Self { config, process, training, run, history: History::default(), last_step: None })
+        let training = TrainingSigmas::new(&config.noise_schedule, config.rescale_betas_zero_snr)?;
+        let run = training.whole_run();
+        Ok(Self { config, training, run, history: History::default(), last_step: None })
     }
 }
 
@@ -172,11 +172,11 @@ impl UniPcMultistepScheduler {
     }
 
     fn flow_steps(&self, sigmas: Vec<f64>, mu: Option<f64>) -> Result<(Vec<f64>, Vec<f64>)> {
-        let flow = &self.config.flow;
-        let mut sigmas: Vec<f64> = match (flow.use_dynamic_shifting, mu) {
+        let dynamic = &self.config.dynamic_shifting;
+        let mut sigmas: Vec<f64> = match (dynamic.use_dynamic_shifting, mu) {
             (true, None) => return Err(Error::argument("mu", "a shift, since useDynamicShifting is set", "nothing")),
-            (true, Some(mu)) => sigmas.into_iter().map(|sigma| flow.time_shift_type.shift(mu, sigma)).collect(),
-            (false, _) => sigmas.into_iter().map(|sigma| shifted(sigma, flow.flow_shift)).collect(),
+            (true, Some(mu)) => sigmas.into_iter().map(|sigma| dynamic.time_shift_type.shift(mu, sigma)).collect(),
+            (false, _) => sigmas.into_iter().map(|sigma| shifted(sigma, self.config.flow.flow_shift)).collect(),
         };
         if let (Some(terminal), Some(last)) = (self.config.shift_terminal, sigmas.last().copied()) {
             let scale = (1.0 - last) / (1.0 - terminal);
@@ -248,15 +248,15 @@ impl UniPcMultistepScheduler {
 }
 
 impl Scheduler for UniPcMultistepScheduler {
-    super::common_methods!();
-    super::solver_methods!();
+    super::methods::common_methods!();
+    super::methods::solver_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "sigmas", "mu"]
     }
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
-        self.config.flow.check_mu(options.mu)?;
+        self.config.dynamic_shifting.check(options.mu)?;
         let (timesteps, sigmas) = self.steps(options)?;
         let last = self.last_sigma(&sigmas)?;
         let timesteps = timesteps.into_iter().map(f64::trunc).collect();
@@ -267,10 +267,7 @@ impl Scheduler for UniPcMultistepScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        if !self.run.is_prepared() {
-            return Err(not_prepared());
-        }
-        let index = self.run.enter(input.timestep)?;
+        let index = self.run.enter_prepared(input.timestep)?;
         let conversion = OutputConversion {
             prediction: self.config.prediction_type,
             thresholding: &self.config.thresholding,

@@ -61,20 +61,18 @@ impl TrainerOptions {
     }
 
     /// Number of steps of the run.
-    fn total_steps(&self, steps_per_epoch: usize) -> Result<usize> {
-        let total = match (self.epochs, self.steps) {
-            (Some(epochs), None) => epochs.saturating_mul(steps_per_epoch),
-            (None, Some(steps)) => steps,
-            (None, None) => return Err(Error::argument("epochs", "epochs or steps", "neither")),
-            (Some(_), Some(_)) => return Err(Error::argument("epochs", "epochs or steps", "both")),
-        };
-        if total == 0 {
-            return Err(Error::argument("epochs", "at least one step", 0));
-        }
-        Ok(total)
+    fn total_steps(&self, steps_per_epoch: usize) -> usize {
+        self.steps.unwrap_or(self.epochs.unwrap_or(0).saturating_mul(steps_per_epoch))
     }
 
     fn validate(&self) -> Result<()> {
+        match (self.epochs, self.steps) {
+            (Some(1..), None) | (None, Some(1..)) => {}
+            (None, None) => return Err(Error::argument("epochs", "epochs or steps", "neither")),
+            (Some(_), Some(_)) => return Err(Error::argument("epochs", "epochs or steps", "both")),
+            (Some(_), None) => return Err(Error::argument("epochs", "at least 1", 0)),
+            (None, Some(_)) => return Err(Error::argument("steps", "at least 1", 0)),
+        }
         match self.max_grad_norm {
             Some(limit) if !limit.is_finite() || limit <= 0.0 => {
                 Err(Error::argument("maxGradNorm", "a number above 0", limit))
@@ -126,6 +124,7 @@ pub struct Trainer {
     loader: DataLoader,
     optimizer: AdamW,
     stage: Stage,
+    steps_per_epoch: usize,
     total_steps: usize,
     step: usize,
     epoch: usize,
@@ -144,6 +143,7 @@ impl Trainer {
             loader,
             optimizer,
             stage: Stage::Start,
+            steps_per_epoch: 0,
             total_steps: 0,
             step: 0,
             epoch: 1,
@@ -162,8 +162,9 @@ impl Trainer {
         match self.stage {
             Stage::Start => self.start(model, dataset),
             Stage::Done => Ok(self.done()),
+            Stage::Steps if self.step == self.total_steps && self.epoch_is_complete() => Ok(self.end_epoch()),
             Stage::Steps if self.step == self.total_steps => {
-                self.close_unfinished_epoch();
+                self.close_epoch();
                 Ok(self.done())
             }
             Stage::Steps => match self.next_batch(dataset, generator)? {
@@ -176,7 +177,8 @@ impl Trainer {
     fn start(&mut self, model: &UNet2DModel, dataset: &Dataset) -> Result<TrainingEvent> {
         let steps_per_epoch = self.loader.steps_per_epoch(dataset)?;
         self.check_fit(model, dataset)?;
-        self.total_steps = self.options.total_steps(steps_per_epoch)?;
+        self.steps_per_epoch = steps_per_epoch;
+        self.total_steps = self.options.total_steps(steps_per_epoch);
         self.stage = Stage::Steps;
         Ok(TrainingEvent::Start {
             steps: self.total_steps,
@@ -273,14 +275,19 @@ impl Trainer {
     }
 
     fn end_epoch(&mut self) -> TrainingEvent {
-        self.close_unfinished_epoch();
+        self.close_epoch();
         let event = TrainingEvent::Epoch { epoch: self.epoch, step: self.step, loss: self.last_epoch_loss };
         self.stage = if self.step == self.total_steps { Stage::Done } else { Stage::Steps };
         self.epoch += 1;
         event
     }
 
-    fn close_unfinished_epoch(&mut self) {
+    fn epoch_is_complete(&self) -> bool {
+        self.epoch_losses.len() == self.steps_per_epoch
+    }
+
+    /// Takes the mean of the epoch's losses.
+    fn close_epoch(&mut self) {
         if !self.epoch_losses.is_empty() {
             let sum: f64 = self.epoch_losses.iter().map(|&loss| f64::from(loss)).sum();
             self.last_epoch_loss = sum / self.epoch_losses.len() as f64;
@@ -290,7 +297,11 @@ impl Trainer {
 
     fn done(&mut self) -> TrainingEvent {
         self.stage = Stage::Done;
-        TrainingEvent::Done { steps: self.step, epochs: self.epoch, loss: self.last_epoch_loss }
+        TrainingEvent::Done {
+            steps: self.step,
+            epochs: self.step.div_ceil(self.steps_per_epoch.max(1)),
+            loss: self.last_epoch_loss,
+        }
     }
 }
 

@@ -40,6 +40,18 @@ fn edm_euler() {
     assert_sum("ten steps", &run_seeded(scheduler.as_mut(), x), 34.18554);
 }
 
+/// The sums are those that diffusers' own tests assert.
+#[test]
+fn consistency_model() {
+    let config = r#"{"numTrainTimesteps":201}"#;
+    let mut scheduler = prepared("CMStochasticIterativeScheduler", config, 1);
+    let x = initial_sample(scheduler.as_ref());
+    assert_sum("one step", &run_seeded(scheduler.as_mut(), x.clone()), 192.7614);
+    let two = SetTimesteps { timesteps: Some(vec![106.0, 0.0]), ..Default::default() };
+    scheduler.set_timesteps(&two).unwrap();
+    assert_sum("two steps", &run_seeded(scheduler.as_mut(), x), 347.6357);
+}
+
 #[test]
 fn the_timesteps_are_those_of_the_distillation() {
     let scheduler = prepared("LCMScheduler", "{}", 4);

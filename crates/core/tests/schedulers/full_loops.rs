@@ -51,6 +51,11 @@ fn ddim_of_ten_steps() {
 }
 
 #[test]
+fn unclip_without_set_timesteps() {
+    assert_sum("epsilon", &run_seeded(scheduler("UnCLIPScheduler", "{}").as_mut(), sample()), 252.2693);
+}
+
+#[test]
 fn ddim_inverse_of_ten_steps() {
     assert_sum("epsilon", &ten_steps("DDIMInverseScheduler", "{}"), 671.6816);
     assert_sum("v", &ten_steps("DDIMInverseScheduler", r#"{"predictionType":"v_prediction"}"#), 1394.2186);

@@ -40,6 +40,32 @@ pub(crate) struct Product {
     pub accumulate: bool,
 }
 
+/// One step of `k`: a row of `B` times one element of each row of `A`, `row` floats apart.
+/// # Safety
+/// `b` must be readable for `VECTORS` vectors, `a` at each of `ROWS` rows.
+#[inline(always)]
+unsafe fn step<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    s: S,
+    sums: &mut [[S::V; VECTORS]; ROWS],
+    a: *const f32,
+    row: usize,
+    b: *const f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut vectors = [s.splat(0.0); VECTORS];
+        for j in 0..VECTORS {
+            vectors[j] = s.load(b.add(j * S::LANES));
+        }
+        for i in 0..ROWS {
+            let element = s.splat(*a.add(i * row));
+            for j in 0..VECTORS {
+                sums[i][j] = s.fma(element, vectors[j], sums[i][j]);
+            }
+        }
+    }
+}
+
 /// One register tile of `ROWS x VECTORS` vectors.
 /// # Safety
 /// The matrices must be readable and writable over their extents.
@@ -62,19 +88,23 @@ unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
                 }
             }
         }
-        for _ in 0..p.depth {
-            let mut row = [s.splat(0.0); VECTORS];
-            for j in 0..VECTORS {
-                row[j] = s.load(b.add(j * S::LANES));
-            }
-            for i in 0..ROWS {
-                let element = s.splat(*a.add(i * p.a.row));
-                for j in 0..VECTORS {
-                    sums[i][j] = s.fma(element, row[j], sums[i][j]);
+        let mut left = p.depth;
+        if p.a.depth == 1 {
+            // Four steps at constant distances: WebAssembly has no other way to save the additions for the addresses.
+            while left >= 4 {
+                for k in 0..4 {
+                    step(s, &mut sums, a.add(k), p.a.row, b);
+                    b = b.wrapping_add(p.b.row);
                 }
+                a = a.wrapping_add(4);
+                left -= 4;
             }
+        }
+        while left > 0 {
+            step(s, &mut sums, a, p.a.row, b);
             a = a.wrapping_add(p.a.depth);
             b = b.wrapping_add(p.b.row);
+            left -= 1;
         }
         for i in 0..ROWS {
             for j in 0..VECTORS {

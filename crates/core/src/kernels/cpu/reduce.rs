@@ -2,6 +2,7 @@
 
 use super::buffers::Recycled;
 use super::parallel::{Shared, parallel_for};
+use super::simd::{Simd, isa_entry};
 
 /// `total[i] = Σ_share partial[share][i]`, in order.
 pub(crate) fn sum_shares(partial: &[f32], total: &mut [f32]) {
@@ -71,18 +72,41 @@ pub fn sum_rows(rows: usize, channels: usize, x: &[f32], sums: &mut [f32]) {
 /// `Σ x²` in double precision.
 pub fn sum_of_squares(x: &[f32]) -> f64 {
     const CHUNK: usize = 1 << 15;
-    const LANES: usize = 8;
     let chunks = x.len().div_ceil(CHUNK);
     let partial: Vec<std::sync::atomic::AtomicU64> = (0..chunks).map(|_| Default::default()).collect();
     parallel_for(chunks, |chunk| {
-        let x = &x[chunk * CHUNK..x.len().min((chunk + 1) * CHUNK)];
-        let mut sums = [0.0f64; LANES];
-        for lanes in x.chunks(LANES) {
-            sums.iter_mut().zip(lanes).for_each(|(sum, &x)| *sum += x as f64 * x as f64);
-        }
-        partial[chunk].store(sums.iter().sum::<f64>().to_bits(), std::sync::atomic::Ordering::Relaxed);
+        let mut sum = 0.0;
+        // SAFETY: safe code, compiled for the instruction set.
+        unsafe { square_chunk((&x[chunk * CHUNK..x.len().min((chunk + 1) * CHUNK)], &mut sum)) };
+        partial[chunk].store(sum.to_bits(), std::sync::atomic::Ordering::Relaxed);
     });
     partial.into_iter().map(|bits| f64::from_bits(bits.into_inner())).sum()
+}
+
+isa_entry! {
+    unsafe fn square_chunk(job: (&[f32], &mut f64)) = square_body;
+}
+
+/// Left to the compiler, which knows the conversion to double precision better than [`Simd`] does.
+#[inline(always)]
+unsafe fn square_body<S: Simd>(_: S, (x, total): (&[f32], &mut f64)) {
+    const LANES: usize = 16;
+    let mut sums = [0.0f64; LANES];
+    let mut i = 0;
+    while i + LANES <= x.len() {
+        for lane in 0..LANES {
+            let x = x[i + lane] as f64;
+            sums[lane] += x * x;
+        }
+        i += LANES;
+    }
+    *total = 0.0;
+    for sum in sums {
+        *total += sum;
+    }
+    for &x in &x[i..] {
+        *total += x as f64 * x as f64;
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::adamw::{AdamWStep, ParameterKernels};
 use super::cpu::attention::{AttentionGradients, AttentionShape, attention, attention_gradient};
 use super::cpu::gemm::{LinearShape, linear, linear_input_gradient, linear_weight_gradient};
 use super::cpu::group_norm::{Norm, NormGradients, NormShape, Statistics, group_norm, group_norm_gradient};
-use super::cpu::{adamw, reduce};
+use super::cpu::{adamw, elementwise, reduce};
 use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels};
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use tensors::{contiguous, filled, values, values_mut};
@@ -37,6 +37,13 @@ impl Kernels for Flex {
         let shape = linear_shape(&x, &weight);
         let fill = |y: &mut [f32]| linear(&shape, values(&x), values(&weight), Some(values(&bias)), None, y);
         filled([shape.rows, shape.c_out], fill)
+    }
+
+    fn concat_channels(first: T, second: T) -> T {
+        let (first, second) = (contiguous(first), contiguous(second));
+        let [n, h, w, a] = first.shape().dims();
+        let [_, _, _, b] = second.shape().dims();
+        filled([n, h, w, a + b], |joined| elementwise::concat(a, b, values(&first), values(&second), joined))
     }
 }
 
@@ -133,6 +140,15 @@ impl KernelGradients for Flex {
             .then(|| filled([rows, c_in], |dx| linear_input_gradient(&shape, dy, values(&weight), dx)));
         let dw = filled([c_in, c_out], |dw| linear_weight_gradient(&shape, values(&x), dy, dw));
         (dx, dw, filled([c_out], |db| reduce::sum_rows(rows, c_out, dy, db)))
+    }
+
+    fn split_channels(x: T, channels: usize) -> [T; 2] {
+        let x = contiguous(x);
+        let [n, h, w, c] = x.shape().dims();
+        let rest = c - channels;
+        let mut second = filled([n, h, w, rest], |_| {});
+        let split = |first: &mut [f32]| elementwise::split(channels, rest, values(&x), first, values_mut(&mut second));
+        [filled([n, h, w, channels], split), second]
     }
 }
 

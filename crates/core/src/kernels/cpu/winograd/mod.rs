@@ -43,6 +43,20 @@ impl ConvShape {
         9 * self.c_in * self.c_out
     }
 
+    /// The tile to compute with by an estimate of multiplications, or none if the direct algorithm needs the fewest, as it does
+    /// for a few pixels. Transforming a weight costs about as much as using it twelve times; reading one that is
+    /// kept transformed, about three times. `EMBERWING_CONV=direct` always says none: Winograd's rounding errors are larger.
+    pub fn tile(&self, transformed: bool) -> Option<Tile> {
+        let per_weight = if transformed { 3 } else { 12 };
+        let winograd = |tile: Tile| {
+            let m = tile as usize;
+            tile.points() * (self.batch * self.height.div_ceil(m) * self.width.div_ceil(m) + per_weight)
+        };
+        let direct = 9 * (self.batch * self.height * self.width + 2);
+        let best = if winograd(Tile::Four) <= winograd(Tile::Two) { Tile::Four } else { Tile::Two };
+        (winograd(best) <= direct && !direct_only()).then_some(best)
+    }
+
     fn assert_input(&self, x: &[f32]) {
         assert!(
             !self.upsample || (self.height.is_multiple_of(2) && self.width.is_multiple_of(2)),
@@ -70,6 +84,18 @@ impl Tile {
     fn points(self) -> usize {
         (self as usize + 2) * (self as usize + 2)
     }
+}
+
+/// Whether the environment asks for the direct algorithm. Read once.
+#[cfg(not(target_family = "wasm"))]
+fn direct_only() -> bool {
+    static DIRECT: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *DIRECT.get_or_init(|| std::env::var("EMBERWING_CONV").is_ok_and(|value| value == "direct"))
+}
+
+#[cfg(target_family = "wasm")]
+fn direct_only() -> bool {
+    false
 }
 
 /// How the images are cut into tiles, numbered image by image, row by row.

@@ -54,6 +54,16 @@ fn check(shape: ConvShape, tile: Tile, isa: Isa) {
 }
 
 #[test]
+fn the_tile_follows_the_work() {
+    assert_eq!(shape(16, 32, 32, 64, 64).tile(false), Some(Tile::Four));
+    assert_eq!(shape(1, 8, 8, 64, 64).tile(false), Some(Tile::Two));
+    assert_eq!(shape(1, 8, 8, 64, 64).tile(true), Some(Tile::Four));
+    assert_eq!(shape(1, 4, 4, 64, 64).tile(false), None);
+    assert_eq!(shape(1, 4, 4, 64, 64).tile(true), Some(Tile::Two));
+    assert_eq!(shape(16, 1, 1, 64, 64).tile(false), None);
+}
+
+#[test]
 fn every_small_size() {
     Isa::for_each(|isa| {
         for (height, width) in (1..=9).map(|h| (h, 10 - h)).chain([(1, 1), (4, 4), (9, 9), (12, 5)]) {

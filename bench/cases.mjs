@@ -1,0 +1,50 @@
+/** What is timed, and what it must reach. Sizes are those that people train first: a course, and a script's defaults. */
+
+/** The model of unit 1 of the diffusion course: 18.5 million parameters. */
+const COURSE = {
+  sampleSize: 32,
+  layersPerBlock: 2,
+  blockOutChannels: [64, 128, 128, 256],
+  downBlockTypes: ["DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"],
+  upBlockTypes: ["AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D"],
+};
+
+/** The model that diffusers' `train_unconditional.py` makes: attention in the fifth of six levels. */
+const SCRIPT = {
+  sampleSize: 64,
+  layersPerBlock: 2,
+  blockOutChannels: [128, 128, 256, 256, 512, 512],
+  downBlockTypes: ["DownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "DownBlock2D"],
+  upBlockTypes: ["UpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D"],
+};
+
+/**
+ * `measure` names a function of `measure.mjs`; `task` is what the processes do at each step.
+ * Goals: `speed` times the peer's, at most `memory` times the peer's, at most `seconds`.
+ */
+export const CASES = [
+  { name: "train-16", title: "train step, batch 16", ...step("train", COURSE, 16, 15), goal: { speed: 1.8 } },
+  { name: "train-64", title: "train step, batch 64", ...step("train", COURSE, 64, 9), goal: { speed: 1.8 } },
+  { name: "denoise-1", title: "denoising step, batch 1", ...step("denoise", COURSE, 1, 41), goal: { speed: 2 } },
+  { name: "denoise-8", title: "denoising step, batch 8", ...step("denoise", COURSE, 8, 21), goal: { speed: 2.2 } },
+  { name: "denoise-16", title: "denoising step, batch 16", ...step("denoise", COURSE, 16, 15), goal: { speed: 2.2 } },
+  { name: "denoise-64", title: "denoising step, batch 64", ...step("denoise", COURSE, 64, 9), goal: { speed: 2.2 } },
+  {
+    name: "train-4-large",
+    title: "64 × 64, train step, batch 4",
+    ...step("train", SCRIPT, 4, 9),
+    goal: { speed: 1.5 },
+  },
+  {
+    name: "memory-64",
+    title: "peak memory, train step, batch 64",
+    ...step("train", COURSE, 64, 3),
+    measure: "peakMemory",
+    goal: { memory: 0.7 },
+  },
+  { name: "start", title: "start to first denoising step", measure: "start", rounds: 9, goal: { seconds: 0.5 } },
+];
+
+function step(task, model, batch, rounds) {
+  return { measure: "steps", task, model, batch, rounds };
+}

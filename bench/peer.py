@@ -1,0 +1,77 @@
+"""The peer's side: reads tasks, one line of JSON each, and does them with diffusers on PyTorch. `ours.mjs` is its twin."""
+import json
+import resource
+import sys
+import time
+
+import diffusers
+import torch
+
+scheduler = diffusers.DDPMScheduler(num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2")
+
+
+def train(unet, shape):
+    """The course's loop: noise, timesteps, loss, gradients, AdamW."""
+    clean = torch.rand(shape)
+    unet.train()
+    optimizer = torch.optim.AdamW(unet.parameters(), lr=4e-4)
+
+    def step():
+        noise = torch.randn(shape)
+        timesteps = torch.randint(0, 1000, shape[:1])
+        sample = scheduler.add_noise(clean, noise, timesteps)
+        loss = torch.nn.functional.mse_loss(unet(sample, timesteps, return_dict=False)[0], noise)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        loss.item()
+
+    return step
+
+
+def denoise(unet, shape):
+    """The model, then the scheduler, down the thousand timesteps."""
+    sample = torch.randn(shape)
+    unet.eval()
+    scheduler.set_timesteps(1000)
+    timesteps = iter(scheduler.timesteps)
+
+    @torch.inference_mode()
+    def step():
+        nonlocal sample
+        t = next(timesteps)
+        sample = scheduler.step(unet(sample, t).sample, t, sample).prev_sample
+
+    return step
+
+
+def prepare(task, model, batch, threads):
+    torch.set_num_threads(threads)
+    unet = diffusers.UNet2DModel(**model)
+    shape = (batch, 3, model["sample_size"], model["sample_size"])
+    return {"train": train, "denoise": denoise}[task](unet, shape)
+
+
+def peak_bytes():
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main():
+    step = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        action = request.pop("action")
+        answer = {}
+        if action == "prepare":
+            step = prepare(**request)
+        elif action == "step":
+            start = time.perf_counter()
+            step()
+            answer["seconds"] = time.perf_counter() - start
+        elif action == "memory":
+            answer["bytes"] = peak_bytes()
+        print(json.dumps(answer), flush=True)
+
+
+main()

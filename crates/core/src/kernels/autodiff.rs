@@ -1,0 +1,45 @@
+//! The operations on `Autodiff`: each records its backward pass.
+
+use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels};
+use burn::backend::tensor::FloatTensor;
+use burn_autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy};
+
+impl<B: KernelGradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+    fn conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epilogue: Epilogue<Self>,
+        options: Conv2dOptions,
+    ) -> FloatTensor<Self> {
+        super::conv2d::tracked::<B, C>(x, weight, bias, epilogue, options)
+    }
+
+    fn group_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        groups: usize,
+        epsilon: f32,
+        silu: bool,
+    ) -> FloatTensor<Self> {
+        super::group_norm::tracked::<B, C>(x, gamma, beta, groups, epsilon, silu)
+    }
+
+    fn attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        heads: usize,
+    ) -> FloatTensor<Self> {
+        super::attention::tracked::<B, C>(query, key, value, heads)
+    }
+
+    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        super::linear::tracked::<B, C>(x, weight, bias)
+    }
+
+    fn concat_channels(first: FloatTensor<Self>, second: FloatTensor<Self>) -> FloatTensor<Self> {
+        super::concat::tracked::<B, C>(first, second)
+    }
+}

@@ -19,7 +19,7 @@ const SCRIPT = {
 };
 
 /**
- * `measure` names a function of `measure.mjs`; `task` is what the processes do at each step.
+ * `measure` is one of `MEASURES` (`measure.mjs`); `task` is what the processes do at each step.
  * Goals: `speed` times the peer's, at most `memory` times the peer's, at most `seconds`.
  */
 export const CASES = [

@@ -9,7 +9,7 @@ import { Child } from "./child.mjs";
 const SETTLE_MS = 20;
 
 /** Seconds of each step: one of every side, then the next round. */
-export function steps(testCase, sides, rounds, warmUp) {
+function steps(testCase, sides, rounds, warmUp) {
   return withWorkers(testCase, sides, async (workers) => {
     const samples = sides.map(() => []);
     for (let round = -warmUp; round < rounds; round++) {
@@ -24,7 +24,7 @@ export function steps(testCase, sides, rounds, warmUp) {
 }
 
 /** Bytes of each process at its largest, after `rounds` steps. */
-export async function peakMemory(testCase, sides, rounds) {
+async function peakMemory(testCase, sides, rounds) {
   const samples = [];
   for (const side of sides) {
     samples.push(
@@ -38,7 +38,7 @@ export async function peakMemory(testCase, sides, rounds) {
 }
 
 /** Seconds from the start of a process to its end. */
-export async function start(_testCase, sides, rounds, warmUp) {
+async function start(_testCase, sides, rounds, warmUp) {
   const samples = sides.map(() => []);
   for (let round = -warmUp; round < rounds; round++) {
     for (const [index, side] of sides.entries()) {
@@ -63,8 +63,16 @@ async function withWorkers(testCase, sides, measure) {
 
 async function lifetime({ command, args, env = {} }) {
   const start = performance.now();
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "inherit"] });
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
+  let complaints = "";
+  child.stderr.on("data", (text) => {
+    complaints += text;
+  });
   const [code] = await once(child, "exit");
-  if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}`);
-  return (performance.now() - start) / 1000;
+  const seconds = (performance.now() - start) / 1000;
+  if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}:\n${complaints.slice(-2000)}`);
+  return seconds;
 }
+
+/** By the names that cases call them. */
+export const MEASURES = { steps, peakMemory, start };

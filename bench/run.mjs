@@ -9,7 +9,7 @@ import { cpus, loadavg } from "node:os";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { CASES } from "./cases.mjs";
-import * as measure from "./measure.mjs";
+import { MEASURES } from "./measure.mjs";
 import { summarise, table } from "./report.mjs";
 import { sides, threads } from "./sides.mjs";
 
@@ -59,7 +59,7 @@ async function main() {
   const results = [];
   for (const testCase of cases) {
     process.stderr.write(`${testCase.name} …\n`);
-    const samples = await measure[testCase.measure](testCase, all, rounds ?? testCase.rounds, quick ? 1 : WARM_UP);
+    const samples = await MEASURES[testCase.measure](testCase, all, rounds ?? testCase.rounds, quick ? 1 : WARM_UP);
     results.push(summarise(testCase, all, samples));
   }
   console.log(`\nMedian (least – most) of each side; the ratio is to the faster PyTorch.\n\n${table(results, all)}`);

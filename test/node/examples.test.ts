@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DDPMPipeline } from "emberwing";
-import { beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 let folder: string;
 beforeAll(async () => {
@@ -12,6 +12,7 @@ beforeAll(async () => {
   vi.stubEnv("STEPS", "2");
   vi.spyOn(console, "log").mockReturnValue();
 });
+afterAll(() => rm(folder, { recursive: true }));
 
 test("train.ts trains by hand, draws and saves", async () => {
   vi.stubEnv("OUTPUT", join(folder, "by-hand"));

@@ -6,6 +6,18 @@ import { type Files, useFiles } from "./platform/files.js";
 
 export * from "./index.js";
 
+/**
+ * What the module must export. Its constructors ask for handles of its own classes where `Core` says any handle;
+ * as there is no other kind, their parameters are left out of the comparison.
+ */
+type Binding = {
+  [Name in keyof Core]: Core[Name] extends new (
+    ...args: never[]
+  ) => infer Handle
+    ? (new (...args: never[]) => Handle) & Omit<Core[Name], never>
+    : Core[Name];
+};
+
 export interface InitOptions {
   /** The wasm module: its content, or where it is. Default: `emberwing_bg.wasm` beside the script. */
   wasm?: BufferSource | WebAssembly.Module | URL | string | Response | Promise<Response>;
@@ -22,6 +34,7 @@ export interface InitOptions {
  */
 export async function init({ wasm, files }: InitOptions = {}): Promise<void> {
   await binding.default(wasm === undefined ? undefined : { module_or_path: wasm });
-  useCore(() => binding satisfies Core);
+  const core: unknown = binding satisfies Binding;
+  useCore(() => core as Core);
   useFiles(files);
 }

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Core } from "./core.js";
 import { call, enqueue, useCore } from "./engine.js";
 import { EmberwingError } from "./errors.js";
@@ -71,6 +71,13 @@ describe("useCore", () => {
     expect(loads).toBe(0);
     expect([call((core) => core.devices()), call((core) => core.devices())]).toEqual(['["cpu"]', '["cpu"]']);
     expect(loads).toBe(1);
+  });
+
+  test("without one, an error says what to do", async () => {
+    vi.resetModules();
+    const fresh = await import("./engine.js");
+    expect(() => fresh.devices()).toThrow(/await init\(\)/);
+    await expect(fresh.enqueue((core) => core.devices())).rejects.toThrow(/await init\(\)/);
   });
 
   test("a core that does not load is reported as it is", async () => {

@@ -40,11 +40,14 @@ let lastCall: Promise<unknown> = Promise.resolve();
  */
 export function enqueue<T>(work: (core: Core) => Promise<T> | T): Promise<T> {
   const result = lastCall.then(() => work(core()));
-  lastCall = result.catch(() => undefined);
+  lastCall = result.then(forget, forget);
   return result.catch((error: unknown) => {
     throw toEmberwingError(error);
   });
 }
+
+/** A failure is the caller's to handle, and a result must not stay in memory for the queue's sake. */
+function forget(): void {}
 
 /** The core prints an error as `[Code] message`; here, and only here, it becomes an `EmberwingError`. */
 function toEmberwingError(error: unknown): unknown {

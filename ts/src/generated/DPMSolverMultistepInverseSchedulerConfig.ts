@@ -11,37 +11,9 @@ import type { VarianceType } from "./VarianceType.js";
  */
 export type DPMSolverMultistepInverseSchedulerConfig = { 
 /**
- * How many outputs a step uses: 1 to 3. Default 2.
- */
-solverOrder: number, 
-/**
  * What the model predicts. Default "epsilon".
  */
 predictionType: PredictionType, 
-/**
- * "dpmsolver++" or "dpmsolver": noise cannot be run backwards. Default "dpmsolver++".
- */
-algorithmType: AlgorithmType, 
-/**
- * How a step of order 2 uses the slope. Default "midpoint".
- */
-solverType: SolverType, 
-/**
- * Lower the order in the last steps of runs under 15 steps. Default true.
- */
-lowerOrderFinal: boolean, 
-/**
- * Take the last step at order 1 in any run. Default false.
- */
-eulerAtFinal: boolean, 
-/**
- * Always false: a flow needs no inverse of its own.
- */
-useFlowSigmas: boolean, 
-/**
- * What diffusers keeps for files. Default 1.
- */
-flowShift: number, 
 /**
  * Leaves out the timesteps whose λ is lower; null for none (−Infinity in files). Default null.
  */
@@ -71,6 +43,26 @@ betaSchedule: BetaSchedule,
  */
 trainedBetas: Array<number> | null, 
 /**
+ * How many outputs a step uses: 1 to 3. Default 2.
+ */
+solverOrder: number, 
+/**
+ * Which equation is solved. Default "dpmsolver++".
+ */
+algorithmType: AlgorithmType, 
+/**
+ * How a step of order 2 uses the slope. Default "midpoint".
+ */
+solverType: SolverType, 
+/**
+ * Lower the order in the last steps of runs under 15 steps. Default true.
+ */
+lowerOrderFinal: boolean, 
+/**
+ * Take the last step at order 1 in any run. Default false.
+ */
+eulerAtFinal: boolean, 
+/**
  * Use it, in place of clipping to a fixed range; not for latent-space models. Default false.
  */
 thresholding: boolean, 
@@ -95,6 +87,14 @@ useExponentialSigmas: boolean,
  * Default false.
  */
 useBetaSigmas: boolean, 
+/**
+ * x_t = (1 − σ)·x_0 + σ·ε with σ from 1 to 0, in place of the noise schedule. Default false.
+ */
+useFlowSigmas: boolean, 
+/**
+ * Shifts σ towards noise: s·σ/(1 + (s − 1)·σ). Default 1.
+ */
+flowShift: number, 
 /**
  * How the steps of a run are spread over the training timesteps. Default "leading" (σ-schedulers: "linspace").
  */

@@ -13,29 +13,9 @@ import type { VarianceType } from "./VarianceType.js";
  */
 export type DPMSolverMultistepSchedulerConfig = { 
 /**
- * How many outputs a step uses: 1 to 3. Default 2.
- */
-solverOrder: number, 
-/**
  * What the model predicts. Default "epsilon".
  */
 predictionType: PredictionType, 
-/**
- * Which equation is solved. Default "dpmsolver++".
- */
-algorithmType: AlgorithmType, 
-/**
- * How a step of order 2 uses the slope. Default "midpoint".
- */
-solverType: SolverType, 
-/**
- * Lower the order in the last steps of runs under 15 steps. Default true.
- */
-lowerOrderFinal: boolean, 
-/**
- * Take the last step at order 1 in any run. Default false.
- */
-eulerAtFinal: boolean, 
 /**
  * Even steps of ln σ between the ends of training. Default false.
  */
@@ -76,6 +56,26 @@ betaSchedule: BetaSchedule,
  * Every β itself, in place of a schedule. Default null.
  */
 trainedBetas: Array<number> | null, 
+/**
+ * How many outputs a step uses: 1 to 3. Default 2.
+ */
+solverOrder: number, 
+/**
+ * Which equation is solved. Default "dpmsolver++".
+ */
+algorithmType: AlgorithmType, 
+/**
+ * How a step of order 2 uses the slope. Default "midpoint".
+ */
+solverType: SolverType, 
+/**
+ * Lower the order in the last steps of runs under 15 steps. Default true.
+ */
+lowerOrderFinal: boolean, 
+/**
+ * Take the last step at order 1 in any run. Default false.
+ */
+eulerAtFinal: boolean, 
 /**
  * Use it, in place of clipping to a fixed range; not for latent-space models. Default false.
  */

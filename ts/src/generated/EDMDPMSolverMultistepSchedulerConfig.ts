@@ -10,26 +10,6 @@ import type { SolverType } from "./SolverType.js";
  */
 export type EDMDPMSolverMultistepSchedulerConfig = { 
 /**
- * How many outputs a step uses: 1 to 3. Default 2.
- */
-solverOrder: number, 
-/**
- * "dpmsolver++" or, with noise, "sde-dpmsolver++". Default "dpmsolver++".
- */
-algorithmType: AlgorithmType, 
-/**
- * How a step of order 2 uses the slope. Default "midpoint".
- */
-solverType: SolverType, 
-/**
- * Lower the order in the last steps of runs under 15 steps. Default true.
- */
-lowerOrderFinal: boolean, 
-/**
- * Take the last step at order 1 in any run. Default false.
- */
-eulerAtFinal: boolean, 
-/**
  * The lowest noise level. Default 0.002.
  */
 sigmaMin: number, 
@@ -61,6 +41,26 @@ rho: number,
  * Where the last step ends. Default "zero".
  */
 finalSigmasType: FinalSigmasType, 
+/**
+ * How many outputs a step uses: 1 to 3. Default 2.
+ */
+solverOrder: number, 
+/**
+ * Which equation is solved. Default "dpmsolver++".
+ */
+algorithmType: AlgorithmType, 
+/**
+ * How a step of order 2 uses the slope. Default "midpoint".
+ */
+solverType: SolverType, 
+/**
+ * Lower the order in the last steps of runs under 15 steps. Default true.
+ */
+lowerOrderFinal: boolean, 
+/**
+ * Take the last step at order 1 in any run. Default false.
+ */
+eulerAtFinal: boolean, 
 /**
  * Use it, in place of clipping to a fixed range; not for latent-space models. Default false.
  */

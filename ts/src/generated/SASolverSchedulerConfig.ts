@@ -34,14 +34,6 @@ algorithmType: SaAlgorithmType,
  */
 lowerOrderFinal: boolean, 
 /**
- * x_t = (1 − σ)·x_0 + σ·ε with σ from 1 to 0, in place of the noise schedule. Default false.
- */
-useFlowSigmas: boolean, 
-/**
- * Shifts σ of a flow towards noise. Default 1.
- */
-flowShift: number, 
-/**
  * Leaves out the timesteps whose λ is lower; null for none (−Infinity in files). Default null.
  */
 lambdaMinClipped: number | null, 
@@ -94,6 +86,14 @@ useExponentialSigmas: boolean,
  * Default false.
  */
 useBetaSigmas: boolean, 
+/**
+ * x_t = (1 − σ)·x_0 + σ·ε with σ from 1 to 0, in place of the noise schedule. Default false.
+ */
+useFlowSigmas: boolean, 
+/**
+ * Shifts σ towards noise: s·σ/(1 + (s − 1)·σ). Default 1.
+ */
+flowShift: number, 
 /**
  * How the steps of a run are spread over the training timesteps. Default "leading" (σ-schedulers: "linspace").
  */

@@ -27,4 +27,12 @@ originalInferenceSteps?: number,
 /**
  * How much of the run is taken, from its end: above 0, at most 1, the default.
  */
-strength?: number, };
+strength?: number, 
+/**
+ * RePaint: the steps between the places where the run jumps back. Default 10.
+ */
+jumpLength?: number, 
+/**
+ * RePaint: how often each stretch is run. Default 10.
+ */
+jumpNSample?: number, };

@@ -46,6 +46,9 @@ const FLOAT_KEYS: [&str; 28] = [
 /// Options that may be fractions, but whose default is the integer 1 or 0 in Python.
 const WHOLE_DEFAULT_KEYS: [&str; 2] = ["freq_shift", "mid_block_scale_factor"];
 
+/// Options whose -Infinity, Python's default, means no limit; JSON without infinities says null.
+const UNLIMITED_KEYS: [&str; 1] = ["lambda_min_clipped"];
+
 /// What a `config.json` or `scheduler_config.json` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PretrainedConfig {
@@ -67,7 +70,7 @@ pub fn read_config(file_name: &str, text: &str) -> Result<PretrainedConfig> {
     };
     let (class_name, diffusers_version) = (private_text(CLASS_NAME)?, private_text(VERSION)?);
     entries.retain(|key, _| !key.starts_with('_'));
-    let options = entries.into_iter().map(|(key, value)| (camel_case(&key), value)).collect();
+    let options = entries.into_iter().map(|(key, value)| (camel_case(&key), option_value(&key, value))).collect();
     Ok(PretrainedConfig {
         class_name,
         diffusers_version,
@@ -86,9 +89,18 @@ pub fn write_config(class_name: &str, options_json: &str) -> Result<String> {
     Ok(python_json::format(&Value::Object(entries)))
 }
 
+fn option_value(key: &str, value: Value) -> Value {
+    match value {
+        Value::Float(f64::NEG_INFINITY) if UNLIMITED_KEYS.contains(&key) => Value::Null,
+        other => other,
+    }
+}
+
 fn python_entry(camel_key: &str, value: Value) -> (String, Value) {
     let key = snake_case(camel_key);
-    let value = if FLOAT_KEYS.contains(&key.as_str()) {
+    let value = if UNLIMITED_KEYS.contains(&key.as_str()) && value == Value::Null {
+        Value::Float(f64::NEG_INFINITY)
+    } else if FLOAT_KEYS.contains(&key.as_str()) {
         integers_as_floats(value)
     } else if WHOLE_DEFAULT_KEYS.contains(&key.as_str()) {
         whole_as_integer(value)

@@ -28,7 +28,7 @@ pub enum BetaSchedule {
 
 /// The options of a forward process in discrete steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct NoiseSchedule {
     /// The number of steps that the model was trained on. Default 1000.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Clipping to a fixed range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct SampleClipping {
     /// Clip the estimate of x_0. Default true.
@@ -23,7 +23,7 @@ impl Default for SampleClipping {
 
 /// Dynamic thresholding (Saharia et al. 2022, "Imagen", section 2.3): the range follows a quantile of each picture.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Thresholding {
     /// Use it, in place of clipping to a fixed range; not for latent-space models. Default false.

@@ -108,6 +108,15 @@ impl SchedulerClass for DeisMultistepScheduler {
 }
 
 impl DeisMultistepScheduler {
+    fn conversion(&self) -> OutputConversion {
+        OutputConversion {
+            prediction: self.config.prediction_type,
+            thresholding: self.config.thresholding,
+            to_original: false,
+            outputs_per_value: 1,
+        }
+    }
+
     fn level(&self, index: usize) -> NoiseLevel {
         self.config.flow.level(self.run.sigma(index))
     }
@@ -180,12 +189,7 @@ impl Scheduler for DeisMultistepScheduler {
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter_prepared(input.timestep)?;
-        let conversion = OutputConversion {
-            prediction: self.config.prediction_type,
-            thresholding: &self.config.thresholding,
-            to_original: false,
-        };
-        let (output, pred_original_sample) = conversion.apply(input.model_output, &input, self.level(index));
+        let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
         self.history.push(output, self.config.solver_order);
         let prev_sample = match self.order(index) {
             1 => self.first_order(index, input.sample),

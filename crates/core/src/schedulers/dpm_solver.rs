@@ -4,6 +4,7 @@
 use super::clipping::Thresholding;
 use super::elementwise::{weighted_sum, zip_with};
 use super::options::StepInput;
+use super::posterior::VarianceType;
 use super::prediction::{PredictionType, noise_of_original};
 use super::record::invalid_option;
 use super::sigmas::FinalSigmasType;
@@ -216,22 +217,72 @@ impl OrderRule {
     }
 }
 
-/// From the model's output to what a solver works with.
-#[derive(Debug, Clone, Copy)]
-pub struct OutputConversion<'a> {
-    pub prediction: PredictionType,
-    pub thresholding: &'a Thresholding,
-    /// To the estimate of x_0, else to the noise.
-    pub to_original: bool,
+/// The options of the multistep methods.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct MultistepOptions {
+    /// How many outputs a step uses: 1 to 3. Default 2.
+    pub solver_order: usize,
+    /// Which equation is solved. Default "dpmsolver++".
+    pub algorithm_type: AlgorithmType,
+    /// How a step of order 2 uses the slope. Default "midpoint".
+    pub solver_type: SolverType,
+    /// Lower the order in the last steps of runs under 15 steps. Default true.
+    pub lower_order_final: bool,
+    /// Take the last step at order 1 in any run. Default false.
+    pub euler_at_final: bool,
 }
 
-impl OutputConversion<'_> {
-    /// The converted output, and the estimate of x_0 where it is made.
-    pub fn apply(&self, output: &[f32], input: &StepInput, level: NoiseLevel) -> (Vec<f32>, Option<Vec<f32>>) {
-        if !self.to_original && !self.thresholding.thresholding {
-            return (self.prediction.noise(output, input.sample, level.coefficients()), None);
+impl Default for MultistepOptions {
+    fn default() -> Self {
+        Self {
+            solver_order: 2,
+            algorithm_type: AlgorithmType::DpmsolverPlusPlus,
+            solver_type: SolverType::Midpoint,
+            lower_order_final: true,
+            euler_at_final: false,
         }
-        let mut original = self.prediction.original_sample(output, input.sample, level.coefficients());
+    }
+}
+
+impl MultistepOptions {
+    /// The step at `index` of `steps`; a step to σ = 0 is always of order 1.
+    pub fn update<'a>(&self, index: usize, steps: usize, to_zero: bool, history: &'a History) -> MultistepUpdate<'a> {
+        let rule = OrderRule {
+            solver_order: self.solver_order,
+            lower_order_final: self.lower_order_final,
+            euler_at_final: self.euler_at_final || to_zero,
+        };
+        let order = rule.order(index, steps).min(history.len());
+        MultistepUpdate { algorithm: self.algorithm_type, solver: self.solver_type, order, history }
+    }
+}
+
+/// From the model's output to what a solver works with.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputConversion {
+    pub prediction: PredictionType,
+    pub thresholding: Thresholding,
+    /// To the estimate of x_0, else to the noise.
+    pub to_original: bool,
+    /// Two where the model gives a variance as well, which is left out.
+    pub outputs_per_value: usize,
+}
+
+/// How many values a model gives for each of the sample.
+pub fn outputs_per_value(variance_type: Option<VarianceType>) -> usize {
+    if variance_type.is_some_and(VarianceType::is_learned) { 2 } else { 1 }
+}
+
+impl OutputConversion {
+    /// The converted output, and the estimate of x_0 where it is made.
+    pub fn apply(&self, input: &StepInput, level: NoiseLevel) -> (Vec<f32>, Option<Vec<f32>>) {
+        let (output, _) = input.split_output(self.outputs_per_value);
+        if !self.to_original && !self.thresholding.thresholding {
+            return (self.prediction.noise(&output, input.sample, level.coefficients()), None);
+        }
+        let mut original = self.prediction.original_sample(&output, input.sample, level.coefficients());
         self.thresholding.apply(&mut original, input.batch());
         if self.to_original {
             return (original.clone(), Some(original));

@@ -5,8 +5,8 @@ use super::Scheduler;
 use super::betas::{BetaSchedule, NoiseSchedule};
 use super::clipping::Thresholding;
 use super::dpm_solver::{
-    AlgorithmType, History, MultistepUpdate, NoiseLevel, OrderRule, OutputConversion, SolverType, check_final_sigma,
-    check_order,
+    AlgorithmType, History, MultistepOptions, NoiseLevel, OutputConversion, check_final_sigma, check_order,
+    outputs_per_value,
 };
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps};
 use super::posterior::VarianceType;
@@ -30,20 +30,12 @@ use serde::{Deserialize, Serialize};
 pub struct DpmSolverMultistepSchedulerConfig {
     #[serde(flatten)]
     pub noise_schedule: NoiseSchedule,
-    /// How many outputs a step uses: 1 to 3. Default 2.
-    pub solver_order: usize,
+    #[serde(flatten)]
+    pub multistep: MultistepOptions,
     /// What the model predicts. Default "epsilon".
     pub prediction_type: PredictionType,
     #[serde(flatten)]
     pub thresholding: Thresholding,
-    /// Which equation is solved. Default "dpmsolver++".
-    pub algorithm_type: AlgorithmType,
-    /// How a step of order 2 uses the slope. Default "midpoint".
-    pub solver_type: SolverType,
-    /// Lower the order in the last steps of runs under 15 steps. Default true.
-    pub lower_order_final: bool,
-    /// Take the last step at order 1 in any run. Default false.
-    pub euler_at_final: bool,
     #[serde(flatten)]
     pub sigma_spacing: SigmaSpacing,
     /// Even steps of ln σ between the ends of training. Default false.
@@ -68,13 +60,9 @@ impl Default for DpmSolverMultistepSchedulerConfig {
     fn default() -> Self {
         Self {
             noise_schedule: NoiseSchedule::default(),
-            solver_order: 2,
+            multistep: MultistepOptions::default(),
             prediction_type: PredictionType::Epsilon,
             thresholding: Thresholding::default(),
-            algorithm_type: AlgorithmType::DpmsolverPlusPlus,
-            solver_type: SolverType::Midpoint,
-            lower_order_final: true,
-            euler_at_final: false,
             sigma_spacing: SigmaSpacing::default(),
             use_lu_lambdas: false,
             flow: FlowSigmas::default(),
@@ -105,9 +93,9 @@ impl SchedulerClass for DpmSolverMultistepScheduler {
         config.flow.check()?;
         config.sigma_spacing.curve()?;
         config.prediction_type.check_with_flow(config.flow.use_flow_sigmas)?;
-        check_order(config.solver_order)?;
-        check_final_sigma(config.algorithm_type, config.final_sigmas_type)?;
-        if config.solver_order == 3 && config.algorithm_type == AlgorithmType::SdeDpmsolver {
+        check_order(config.multistep.solver_order)?;
+        check_final_sigma(config.multistep.algorithm_type, config.final_sigmas_type)?;
+        if config.multistep.solver_order == 3 && config.multistep.algorithm_type == AlgorithmType::SdeDpmsolver {
             return Err(invalid_option("solverOrder", "1 or 2 with algorithmType \"sde-dpmsolver\"", 3));
         }
         let training = TrainingSigmas::new(&config.noise_schedule, config.rescale_betas_zero_snr)?;
@@ -117,6 +105,15 @@ impl SchedulerClass for DpmSolverMultistepScheduler {
 }
 
 impl DpmSolverMultistepScheduler {
+    fn conversion(&self) -> OutputConversion {
+        OutputConversion {
+            prediction: self.config.prediction_type,
+            thresholding: self.config.thresholding,
+            to_original: self.config.multistep.algorithm_type.predicts_original(),
+            outputs_per_value: self.outputs_per_value(),
+        }
+    }
+
     fn level(&self, index: usize) -> NoiseLevel {
         self.config.flow.level(self.run.sigma(index))
     }
@@ -150,15 +147,6 @@ impl DpmSolverMultistepScheduler {
         let is_cosine = self.config.noise_schedule.beta_schedule == BetaSchedule::SquaredcosCapV2;
         (curve.is_karras() || curve == SolverCurve::Lu) && !is_cosine
     }
-
-    fn order(&self, index: usize) -> usize {
-        let rule = OrderRule {
-            solver_order: self.config.solver_order,
-            lower_order_final: self.config.lower_order_final,
-            euler_at_final: self.config.euler_at_final || self.config.final_sigmas_type == FinalSigmasType::Zero,
-        };
-        rule.order(index, self.run.timesteps().len()).min(self.history.len())
-    }
 }
 
 impl Scheduler for DpmSolverMultistepScheduler {
@@ -179,30 +167,21 @@ impl Scheduler for DpmSolverMultistepScheduler {
     }
 
     fn outputs_per_value(&self) -> usize {
-        if self.config.variance_type.is_some_and(VarianceType::is_learned) { 2 } else { 1 }
+        outputs_per_value(self.config.variance_type)
     }
 
     fn noise_draws(&self, _timestep: f64, _options: &StepOptions) -> Result<usize> {
-        Ok(usize::from(self.config.algorithm_type.is_stochastic()))
+        Ok(usize::from(self.config.multistep.algorithm_type.is_stochastic()))
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter_prepared(input.timestep)?;
-        let (output, _) = input.split_output(self.outputs_per_value());
-        let conversion = OutputConversion {
-            prediction: self.config.prediction_type,
-            thresholding: &self.config.thresholding,
-            to_original: self.config.algorithm_type.predicts_original(),
-        };
-        let (output, pred_original_sample) = conversion.apply(&output, &input, self.level(index));
-        self.history.push(output, self.config.solver_order);
-        let step = MultistepUpdate {
-            algorithm: self.config.algorithm_type,
-            solver: self.config.solver_type,
-            order: self.order(index),
-            history: &self.history,
-        };
-        let prev_sample = step.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
+        let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
+        self.history.push(output, self.config.multistep.solver_order);
+        let to_zero = self.config.final_sigmas_type == FinalSigmasType::Zero;
+        let steps = self.run.timesteps().len();
+        let update = self.config.multistep.update(index, steps, to_zero, &self.history);
+        let prev_sample = update.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample })
     }

@@ -3,9 +3,7 @@
 use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
-use super::dpm_solver::{
-    AlgorithmType, History, MultistepUpdate, NoiseLevel, OrderRule, OutputConversion, SolverType, check_order,
-};
+use super::dpm_solver::{History, MultistepOptions, NoiseLevel, OutputConversion, check_order, outputs_per_value};
 use super::options::{SetTimesteps, StepInput, StepOutput};
 use super::posterior::VarianceType;
 use super::prediction::PredictionType;
@@ -25,20 +23,13 @@ use serde::{Deserialize, Serialize};
 pub struct DpmSolverMultistepInverseSchedulerConfig {
     #[serde(flatten)]
     pub noise_schedule: NoiseSchedule,
-    /// How many outputs a step uses: 1 to 3. Default 2.
-    pub solver_order: usize,
+    /// algorithmType is "dpmsolver++" or "dpmsolver": noise cannot be run backwards.
+    #[serde(flatten)]
+    pub multistep: MultistepOptions,
     /// What the model predicts. Default "epsilon".
     pub prediction_type: PredictionType,
     #[serde(flatten)]
     pub thresholding: Thresholding,
-    /// "dpmsolver++" or "dpmsolver": noise cannot be run backwards. Default "dpmsolver++".
-    pub algorithm_type: AlgorithmType,
-    /// How a step of order 2 uses the slope. Default "midpoint".
-    pub solver_type: SolverType,
-    /// Lower the order in the last steps of runs under 15 steps. Default true.
-    pub lower_order_final: bool,
-    /// Take the last step at order 1 in any run. Default false.
-    pub euler_at_final: bool,
     #[serde(flatten)]
     pub sigma_spacing: SigmaSpacing,
     /// useFlowSigmas is always false: the steps of a flow would not run backwards.
@@ -56,13 +47,9 @@ impl Default for DpmSolverMultistepInverseSchedulerConfig {
     fn default() -> Self {
         Self {
             noise_schedule: NoiseSchedule::default(),
-            solver_order: 2,
+            multistep: MultistepOptions::default(),
             prediction_type: PredictionType::Epsilon,
             thresholding: Thresholding::default(),
-            algorithm_type: AlgorithmType::DpmsolverPlusPlus,
-            solver_type: SolverType::Midpoint,
-            lower_order_final: true,
-            euler_at_final: false,
             sigma_spacing: SigmaSpacing::default(),
             flow: FlowSigmas::default(),
             lambda_min_clipped: None,
@@ -88,12 +75,12 @@ impl SchedulerClass for DpmSolverMultistepInverseScheduler {
         config.thresholding.check()?;
         config.sigma_spacing.curve()?;
         config.prediction_type.check(PredictionType::OF_NOISE_SCHEDULES)?;
-        check_order(config.solver_order)?;
+        check_order(config.multistep.solver_order)?;
         if config.flow.use_flow_sigmas {
             return Err(invalid_option("useFlowSigmas", "false", true));
         }
-        if config.algorithm_type.is_stochastic() {
-            let got = crate::json::to_json(&config.algorithm_type);
+        if config.multistep.algorithm_type.is_stochastic() {
+            let got = crate::json::to_json(&config.multistep.algorithm_type);
             return Err(invalid_option("algorithmType", "\"dpmsolver++\" or \"dpmsolver\"", got));
         }
         let training = TrainingSigmas::new(&config.noise_schedule, false)?;
@@ -103,6 +90,15 @@ impl SchedulerClass for DpmSolverMultistepInverseScheduler {
 }
 
 impl DpmSolverMultistepInverseScheduler {
+    fn conversion(&self) -> OutputConversion {
+        OutputConversion {
+            prediction: self.config.prediction_type,
+            thresholding: self.config.thresholding,
+            to_original: self.config.multistep.algorithm_type.predicts_original(),
+            outputs_per_value: self.outputs_per_value(),
+        }
+    }
+
     fn level(&self, index: usize) -> NoiseLevel {
         NoiseLevel::variance_preserving(self.run.sigma(index))
     }
@@ -146,15 +142,6 @@ impl DpmSolverMultistepInverseScheduler {
         sigmas.extend(sigmas.last().copied());
         Ok((timesteps, sigmas))
     }
-
-    fn order(&self, index: usize) -> usize {
-        let rule = OrderRule {
-            solver_order: self.config.solver_order,
-            lower_order_final: self.config.lower_order_final,
-            euler_at_final: self.config.euler_at_final,
-        };
-        rule.order(index, self.run.timesteps().len()).min(self.history.len())
-    }
 }
 
 impl Scheduler for DpmSolverMultistepInverseScheduler {
@@ -169,25 +156,15 @@ impl Scheduler for DpmSolverMultistepInverseScheduler {
     }
 
     fn outputs_per_value(&self) -> usize {
-        if self.config.variance_type.is_some_and(VarianceType::is_learned) { 2 } else { 1 }
+        outputs_per_value(self.config.variance_type)
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter_prepared(input.timestep)?;
-        let (output, _) = input.split_output(self.outputs_per_value());
-        let conversion = OutputConversion {
-            prediction: self.config.prediction_type,
-            thresholding: &self.config.thresholding,
-            to_original: self.config.algorithm_type.predicts_original(),
-        };
-        let (output, pred_original_sample) = conversion.apply(&output, &input, self.level(index));
-        self.history.push(output, self.config.solver_order);
-        let update = MultistepUpdate {
-            algorithm: self.config.algorithm_type,
-            solver: self.config.solver_type,
-            order: self.order(index),
-            history: &self.history,
-        };
+        let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
+        self.history.push(output, self.config.multistep.solver_order);
+        let steps = self.run.timesteps().len();
+        let update = self.config.multistep.update(index, steps, false, &self.history);
         let prev_sample = update.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample })

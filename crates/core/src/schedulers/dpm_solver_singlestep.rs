@@ -6,7 +6,7 @@ use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
 use super::dpm_solver::{
     AlgorithmType, History, MultistepUpdate, NoiseLevel, OutputConversion, SolverType, StepWeights, check_final_sigma,
-    check_order, difference,
+    check_order, difference, outputs_per_value,
 };
 use super::elementwise::weighted_sum;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps};
@@ -112,6 +112,15 @@ impl SchedulerClass for DpmSolverSinglestepScheduler {
 }
 
 impl DpmSolverSinglestepScheduler {
+    fn conversion(&self) -> OutputConversion {
+        OutputConversion {
+            prediction: self.config.prediction_type,
+            thresholding: self.config.thresholding,
+            to_original: self.config.algorithm_type.predicts_original(),
+            outputs_per_value: self.outputs_per_value(),
+        }
+    }
+
     fn level(&self, index: usize) -> NoiseLevel {
         self.config.flow.level(self.run.sigma(index))
     }
@@ -200,7 +209,7 @@ impl Scheduler for DpmSolverSinglestepScheduler {
     }
 
     fn outputs_per_value(&self) -> usize {
-        if self.config.variance_type.is_some_and(VarianceType::is_learned) { 2 } else { 1 }
+        outputs_per_value(self.config.variance_type)
     }
 
     fn noise_draws(&self, _timestep: f64, _options: &StepOptions) -> Result<usize> {
@@ -209,13 +218,7 @@ impl Scheduler for DpmSolverSinglestepScheduler {
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter_prepared(input.timestep)?;
-        let (output, _) = input.split_output(self.outputs_per_value());
-        let conversion = OutputConversion {
-            prediction: self.config.prediction_type,
-            thresholding: &self.config.thresholding,
-            to_original: self.config.algorithm_type.predicts_original(),
-        };
-        let (output, pred_original_sample) = conversion.apply(&output, &input, self.level(index));
+        let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
         self.history.push(output, self.config.solver_order);
         let order = self.orders.get(index).copied().unwrap_or(1).min(self.history.len());
         let prev_sample = if order == 1 {

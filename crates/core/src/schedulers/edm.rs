@@ -20,9 +20,10 @@ pub enum SigmaSchedule {
     Exponential,
 }
 
-/// The options of the EDM schedulers.
+/// The options of [`EdmEulerScheduler`](super::EdmEulerScheduler), and part of those of
+/// [`EdmDpmSolverMultistepScheduler`](super::EdmDpmSolverMultistepScheduler).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, rename = "EDMEulerSchedulerConfig"))]
 #[serde(rename_all = "camelCase")]
 pub struct EdmFormulation {
     /// The lowest noise level. Default 0.002.

@@ -46,16 +46,7 @@ impl LcmScheduler {
 
 impl Scheduler for LcmScheduler {
     super::methods::common_methods!();
-    super::methods::process_methods!();
-
-    fn timesteps(&self) -> &[f64] {
-        self.run.timesteps()
-    }
-
-    fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
-        self.run = Run::new(self.config.timesteps(options)?, []);
-        Ok(())
-    }
+    super::methods::distilled_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "timesteps", "originalInferenceSteps", "strength"]

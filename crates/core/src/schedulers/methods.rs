@@ -37,6 +37,22 @@ macro_rules! process_methods {
     };
 }
 
+/// Over the `process` and the `run` of a distilled model, whose `config` says the timesteps.
+macro_rules! distilled_methods {
+    () => {
+        super::methods::process_methods!();
+
+        fn timesteps(&self) -> &[f64] {
+            self.run.timesteps()
+        }
+
+        fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
+            self.run = Run::new(self.config.timesteps(options)?, []);
+            Ok(())
+        }
+    };
+}
+
 /// Over a `run` with the `training` noise levels.
 macro_rules! run_methods {
     () => {
@@ -133,5 +149,6 @@ macro_rules! flow_methods {
 }
 
 pub(super) use {
-    common_methods, edm_methods, flow_methods, process_methods, run_methods, sigma_methods, solver_methods,
+    common_methods, distilled_methods, edm_methods, flow_methods, process_methods, run_methods, sigma_methods,
+    solver_methods,
 };

@@ -43,8 +43,10 @@ mod prediction;
 mod process;
 mod record;
 mod registry;
+mod repaint;
 mod run;
 mod sa_solver;
+mod score_sde_ve;
 mod sigmas;
 mod solver_steps;
 mod spacing;
@@ -60,7 +62,7 @@ pub use ddim_inverse::{DdimInverseScheduler, DdimInverseSchedulerConfig};
 pub use ddpm::{DdpmScheduler, DdpmSchedulerConfig};
 pub use deis_multistep::{DeisAlgorithmType, DeisMultistepScheduler, DeisMultistepSchedulerConfig, DeisSolverType};
 pub use distilled_steps::LcmSchedulerConfig;
-pub use dpm_solver::{AlgorithmType, SolverType};
+pub use dpm_solver::{AlgorithmType, MultistepOptions, SolverType};
 pub use dpm_solver_multistep::{DpmSolverMultistepScheduler, DpmSolverMultistepSchedulerConfig};
 pub use dpm_solver_multistep_inverse::{DpmSolverMultistepInverseScheduler, DpmSolverMultistepInverseSchedulerConfig};
 pub use dpm_solver_sde::{DpmSolverSdeScheduler, DpmSolverSdeSchedulerConfig};
@@ -84,7 +86,9 @@ pub use posterior::VarianceType;
 pub use prediction::PredictionType;
 pub use record::ConfigRecord;
 pub use registry::{class_names, convert, create, create_lenient};
+pub use repaint::{RePaintScheduler, RePaintSchedulerConfig};
 pub use sa_solver::{SaAlgorithmType, SaSolverScheduler, SaSolverSchedulerConfig};
+pub use score_sde_ve::{ScoreSdeVeScheduler, ScoreSdeVeSchedulerConfig};
 pub use sigmas::{FinalSigmasType, SigmaSpacing};
 pub use solver_steps::{DynamicShifting, FlowSigmas, TimeShiftType};
 pub use spacing::{Spacing, TimestepSpacing};
@@ -144,6 +148,16 @@ pub trait Scheduler: BoxClone + Send {
         Ok(0)
     }
 
+    /// Whether the step at this timestep looks at the model's output; where not, it may be anything, zeros for one.
+    fn uses_model_output(&self, _timestep: f64) -> bool {
+        true
+    }
+
+    /// Inpainting: the picture, and where it is known (1) and not (0). To be called before the first step.
+    fn set_known_part(&mut self, _image: &[f32], _mask: &[f32]) -> Result<()> {
+        Err(Error::Unsupported(format!("setKnownPart: {} does not paint the rest of a picture", self.class_name())))
+    }
+
     /// One step. The lengths agree, the numbers are finite and the options belong to this scheduler.
     fn advance(&mut self, input: StepInput) -> Result<StepOutput>;
 
@@ -174,6 +188,7 @@ pub trait Scheduler: BoxClone + Send {
     /// x_t → x_{t-1}.
     fn step(&mut self, input: StepInput) -> Result<StepOutput> {
         check_options(input.options, self.options(), self.class_name())?;
+        input.options.check()?;
         let draws = self.noise_draws(input.timestep, input.options)?;
         input.check(self.outputs_per_value(), draws)?;
         self.advance(input)

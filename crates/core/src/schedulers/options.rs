@@ -21,6 +21,10 @@ pub struct SetTimesteps {
     pub original_inference_steps: Option<usize>,
     /// How much of the run is taken, from its end: above 0, at most 1, the default.
     pub strength: Option<f64>,
+    /// RePaint: the steps between the places where the run jumps back. Default 10.
+    pub jump_length: Option<usize>,
+    /// RePaint: how often each stretch is run. Default 10.
+    pub jump_n_sample: Option<usize>,
 }
 
 /// How the steps of a run are said.
@@ -107,12 +111,27 @@ impl StepInput<'_> {
         halves
     }
 
+    /// Noise tensor number `index`.
+    pub(super) fn noise_tensor(&self, index: usize) -> &[f32] {
+        self.noise.chunks(self.sample.len()).nth(index).unwrap_or_default()
+    }
+
     pub(super) fn batch(&self) -> usize {
         self.shape.first().copied().unwrap_or(1)
     }
 }
 
 impl StepOptions {
+    /// What must hold for every scheduler that has the option.
+    pub(super) fn check(&self) -> Result<()> {
+        for (name, value) in [("sChurn", self.s_churn), ("sNoise", self.s_noise)] {
+            if let Some(value) = value.filter(|value| *value < 0.0) {
+                return Err(Error::argument(name, "a number of at least 0", value));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn eta_or(&self, default: f64) -> Result<f32> {
         let eta = self.eta.unwrap_or(default);
         if !(0.0..=1.0).contains(&eta) {

@@ -61,6 +61,8 @@ const CLASSES: &[Class] = &[
     Class::of::<DpmSolverMultistepInverseScheduler>(),
     Class::of::<DpmSolverSdeScheduler>(),
     Class::of::<SaSolverScheduler>(),
+    Class::of::<ScoreSdeVeScheduler>(),
+    Class::of::<RePaintScheduler>(),
     Class::of::<EulerDiscreteScheduler>(),
     Class::of::<EulerAncestralDiscreteScheduler>(),
     Class::of::<HeunDiscreteScheduler>(),

@@ -33,6 +33,11 @@ impl Run {
         Self { is_prepared: false, ..Self::new(timesteps, sigmas) }
     }
 
+    /// A run that starts at its first step, whatever its timesteps repeat.
+    pub fn from_the_first(self) -> Self {
+        Self { position: Some(0), ..self }
+    }
+
     /// Every step but the first twice: a prediction and its correction.
     pub fn doubled(self) -> Self {
         let (Some((first_timestep, timesteps)), [first, inner @ .., last]) =

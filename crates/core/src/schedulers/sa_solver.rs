@@ -4,7 +4,7 @@
 use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
-use super::dpm_solver::{History, NoiseLevel, OutputConversion};
+use super::dpm_solver::{History, NoiseLevel, OutputConversion, outputs_per_value};
 use super::elementwise::add_scaled;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput};
 use super::posterior::VarianceType;
@@ -126,6 +126,15 @@ fn tau(timestep: f64) -> f64 {
 }
 
 impl SaSolverScheduler {
+    fn conversion(&self) -> OutputConversion {
+        OutputConversion {
+            prediction: self.config.prediction_type,
+            thresholding: self.config.thresholding,
+            to_original: self.config.algorithm_type == SaAlgorithmType::DataPrediction,
+            outputs_per_value: self.outputs_per_value(),
+        }
+    }
+
     fn level(&self, index: usize) -> NoiseLevel {
         self.config.flow.level(self.run.sigma(index))
     }
@@ -192,7 +201,7 @@ impl Scheduler for SaSolverScheduler {
     }
 
     fn outputs_per_value(&self) -> usize {
-        if self.config.variance_type.is_some_and(VarianceType::is_learned) { 2 } else { 1 }
+        outputs_per_value(self.config.variance_type)
     }
 
     fn noise_draws(&self, _timestep: f64, _options: &StepOptions) -> Result<usize> {
@@ -201,13 +210,7 @@ impl Scheduler for SaSolverScheduler {
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter_prepared(input.timestep)?;
-        let (output, _) = input.split_output(self.outputs_per_value());
-        let conversion = OutputConversion {
-            prediction: self.config.prediction_type,
-            thresholding: &self.config.thresholding,
-            to_original: self.config.algorithm_type == SaAlgorithmType::DataPrediction,
-        };
-        let (output, pred_original_sample) = conversion.apply(&output, &input, self.level(index));
+        let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
         let sample = match self.last_step.take() {
             Some(last) => self.correct(index, &output, &last),
             None => input.sample.to_vec(),

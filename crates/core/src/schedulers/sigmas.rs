@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// The options that choose a curve; at most one may be true. Without one, the timesteps are spaced and σ follows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct SigmaSpacing {
     /// Even steps in σ^(1/7) (Karras et al. 2022, equation 5). Default false.

@@ -32,7 +32,7 @@ impl TimeShiftType {
 
 /// The options of models that were trained as flows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct FlowSigmas {
     /// x_t = (1 − σ)·x_0 + σ·ε with σ from 1 to 0, in place of the noise schedule. Default false.
@@ -68,7 +68,7 @@ impl FlowSigmas {
 
 /// The options of a shift that depends on the resolution.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct DynamicShifting {
     /// `setTimesteps` is given the shift as `mu`. Default false.
@@ -187,7 +187,13 @@ pub enum RunEnd {
 }
 
 /// The run over a curve. Some curves' timesteps are rounded, the others' are cut, as in diffusers.
-pub fn solver_run(training: &TrainingSigmas, curve: SolverCurve, timesteps: Vec<f64>, rounds: bool, end: RunEnd) -> Run {
+pub fn solver_run(
+    training: &TrainingSigmas,
+    curve: SolverCurve,
+    timesteps: Vec<f64>,
+    rounds: bool,
+    end: RunEnd,
+) -> Run {
     let (timesteps, sigmas) = solver_steps(training, curve, timesteps);
     let whole = |t: f64| if rounds { t.round_ties_even() } else { t.trunc() };
     let last = match end {

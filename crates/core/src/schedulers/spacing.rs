@@ -22,7 +22,7 @@ pub enum TimestepSpacing {
 
 /// The options of the spacing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Spacing {
     /// How the steps of a run are spread over the training timesteps. Default "leading" (σ-schedulers: "linspace").

@@ -36,16 +36,7 @@ impl SchedulerClass for TcdScheduler {
 
 impl Scheduler for TcdScheduler {
     super::methods::common_methods!();
-    super::methods::process_methods!();
-
-    fn timesteps(&self) -> &[f64] {
-        self.run.timesteps()
-    }
-
-    fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
-        self.run = Run::new(self.config.timesteps(options)?, []);
-        Ok(())
-    }
+    super::methods::distilled_methods!();
 
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "timesteps", "strength", "eta"]

@@ -13,7 +13,9 @@ use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
 use super::run::Run;
 use super::sigmas::{FinalSigmasType, SigmaCurve, SigmaSpacing, TrainingSigmas, ramp};
-use super::solver_steps::{DynamicShifting, FlowSigmas, SolverCurve, flow_steps, shifted, solver_steps, solver_timesteps};
+use super::solver_steps::{
+    DynamicShifting, FlowSigmas, SolverCurve, flow_steps, shifted, solver_steps, solver_timesteps,
+};
 use super::spacing::{Spacing, custom_descending};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -128,6 +130,15 @@ impl SchedulerClass for UniPcMultistepScheduler {
 }
 
 impl UniPcMultistepScheduler {
+    fn conversion(&self) -> OutputConversion {
+        OutputConversion {
+            prediction: self.config.prediction_type,
+            thresholding: self.config.thresholding,
+            to_original: self.config.predict_x0,
+            outputs_per_value: 1,
+        }
+    }
+
     fn level(&self, index: usize) -> NoiseLevel {
         self.config.flow.level(self.run.sigma(index))
     }
@@ -268,12 +279,7 @@ impl Scheduler for UniPcMultistepScheduler {
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter_prepared(input.timestep)?;
-        let conversion = OutputConversion {
-            prediction: self.config.prediction_type,
-            thresholding: &self.config.thresholding,
-            to_original: self.config.predict_x0,
-        };
-        let (output, pred_original_sample) = conversion.apply(input.model_output, &input, self.level(index));
+        let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
         let sample = match self.last_step.take() {
             Some((last, order)) if !self.config.disable_corrector.contains(&(index - 1)) => {
                 self.correct(index, &last, &output, order)

@@ -150,6 +150,114 @@ fn options_of_a_step() {
 }
 
 #[test]
+fn options_that_exclude_each_other() {
+    let euler = |config, options: SetTimesteps| scheduler("EulerDiscreteScheduler", config).set_timesteps(&options);
+    let custom = || SetTimesteps { timesteps: Some(vec![999.0, 500.0]), ..Default::default() };
+    let sigmas = |sigmas: &[f64]| SetTimesteps { sigmas: Some(sigmas.to_vec()), ..Default::default() };
+    assert!(euler("{}", custom()).is_ok() && euler("{}", sigmas(&[10.0, 1.0, 0.0])).is_ok());
+    let both = SetTimesteps { sigmas: Some(vec![1.0, 0.0]), ..custom() };
+    assert_error(euler("{}", both), "[InvalidArgument] sigmas: expected no value beside timesteps");
+    let counted = SetTimesteps { num_inference_steps: Some(2), ..sigmas(&[1.0, 0.0]) };
+    assert_error(euler("{}", counted), "[InvalidArgument] numInferenceSteps: expected no value beside sigmas");
+    assert_error(
+        euler(r#"{"useKarrasSigmas":true}"#, custom()),
+        "[InvalidArgument] timesteps: expected none where useKarras",
+    );
+    for bad in [&[1.0, 2.0][..], &[1.0, 1.0], &[1.0, -1.0], &[f64::NAN, 0.0], &[]] {
+        assert_error(euler("{}", sigmas(bad)), "[InvalidArgument] sigmas");
+    }
+    let two_curves = r#"{"useKarrasSigmas":true,"useBetaSigmas":true}"#;
+    assert_error(create("EulerDiscreteScheduler", two_curves), "[InvalidConfig] useKarrasSigmas");
+}
+
+#[test]
+fn options_that_a_class_has_no_formula_for() {
+    for (class_name, config, start) in [
+        (
+            "PNDMScheduler",
+            r#"{"predictionType":"sample"}"#,
+            "[InvalidConfig] predictionType: expected one of epsilon, v_prediction",
+        ),
+        ("DDPMScheduler", r#"{"predictionType":"flow_prediction"}"#, "[InvalidConfig] predictionType"),
+        ("DPMSolverMultistepScheduler", r#"{"predictionType":"flow_prediction"}"#, "[InvalidConfig] predictionType"),
+        ("DPMSolverMultistepScheduler", r#"{"solverOrder":4}"#, "[InvalidConfig] solverOrder"),
+        ("DPMSolverMultistepScheduler", r#"{"algorithmType":"dpmsolver"}"#, "[InvalidConfig] finalSigmasType"),
+        (
+            "DPMSolverMultistepInverseScheduler",
+            r#"{"algorithmType":"sde-dpmsolver++"}"#,
+            "[InvalidConfig] algorithmType",
+        ),
+        ("DDIMInverseScheduler", r#"{"timestepSpacing":"linspace"}"#, "[InvalidConfig] timestepSpacing"),
+        ("UniPCMultistepScheduler", r#"{"shiftTerminal":0.1}"#, "[InvalidConfig] shiftTerminal"),
+        ("UniPCMultistepScheduler", r#"{"solverP":"DDIMScheduler"}"#, "[InvalidConfig] solverP"),
+        ("LCMScheduler", r#"{"originalInferenceSteps":1001}"#, "[InvalidConfig] originalInferenceSteps"),
+        ("EDMEulerScheduler", r#"{"sigmaMax":0.001}"#, "[InvalidConfig] sigmaMax"),
+        ("FlowMatchEulerDiscreteScheduler", r#"{"shift":0}"#, "[InvalidConfig] shift"),
+        ("SASolverScheduler", r#"{"correctorOrder":0}"#, "[InvalidConfig] correctorOrder"),
+        ("UnCLIPScheduler", r#"{"betaSchedule":"linear"}"#, "[InvalidConfig] betaSchedule"),
+    ] {
+        assert_error(create(class_name, config), start);
+    }
+}
+
+#[test]
+fn a_shift_needs_dynamic_shifting_and_the_other_way_round() {
+    let with_mu = SetTimesteps { mu: Some(0.5), ..steps(5) };
+    let mut fixed = scheduler("DPMSolverMultistepScheduler", "{}");
+    assert_error(fixed.set_timesteps(&with_mu), "[InvalidArgument] mu: expected none");
+    let mut dynamic = scheduler("FlowMatchEulerDiscreteScheduler", r#"{"useDynamicShifting":true}"#);
+    assert_error(dynamic.set_timesteps(&steps(5)), "[InvalidArgument] mu: expected a shift");
+}
+
+/// The samplers that know where they are in the run refuse a step out of turn.
+#[test]
+fn steps_out_of_turn() {
+    let mut euler = prepared("EulerDiscreteScheduler", "{}", 3);
+    let step = |timestep| Step { timestep, noise: Vec::new(), ..Step::default() };
+    assert_error(step(1.5).of(euler.as_mut()), "[InvalidArgument] timestep: expected one of the scheduler's timesteps");
+    step(999.0).of(euler.as_mut()).unwrap();
+    assert_error(step(0.0).of(euler.as_mut()), "[InvalidArgument] timestep: expected 499.5, the next step of the run");
+    step(499.5).of(euler.as_mut()).unwrap();
+    step(0.0).of(euler.as_mut()).unwrap();
+    assert_error(
+        step(999.0).of(euler.as_mut()),
+        "[InvalidArgument] timestep: expected a call of setTimesteps: the run is over",
+    );
+}
+
+#[test]
+fn churn_below_zero() {
+    let options = StepOptions { s_churn: Some(-1.0), ..Default::default() };
+    let step = Step { timestep: 999.0, noise: Vec::new(), options, ..Step::default() };
+    assert_error(step.of(prepared("EulerDiscreteScheduler", "{}", 3).as_mut()), "[InvalidArgument] sChurn");
+}
+
+#[test]
+fn inpainting_without_the_known_part() {
+    let picture = vec![0.5; SIZE];
+    let mut ddpm = scheduler("DDPMScheduler", "{}");
+    assert_error(ddpm.set_known_part(&picture, &picture), "[Unsupported] setKnownPart: DDPMScheduler");
+    let mut repaint = prepared("RePaintScheduler", "{}", 10);
+    let step = Step { timestep: 900.0, ..Step::default() };
+    assert_error(step.of(repaint.as_mut()), "[InvalidArgument] image: expected a call of setKnownPart");
+    assert_error(repaint.set_known_part(&picture, &picture[1..]), "[ShapeMismatch] mask");
+    assert_error(repaint.set_known_part(&[f32::NAN], &[1.0]), "[NotFinite] image");
+    repaint.set_known_part(&picture, &picture).unwrap();
+    step.of(repaint.as_mut()).unwrap();
+}
+
+#[test]
+fn solvers_before_set_timesteps() {
+    for class_name in
+        ["DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "DEISMultistepScheduler", "PNDMScheduler"]
+    {
+        let step = Step { timestep: 999.0, noise: Vec::new(), ..Step::default() };
+        let start = "[InvalidArgument] timestep: expected a call of setTimesteps";
+        assert_error(step.of(scheduler(class_name, "{}").as_mut()), start);
+    }
+}
+
+#[test]
 fn step_before_set_timesteps() {
     let step = || Step { noise: Vec::new(), ..Step::default() };
     assert_error(

@@ -1,7 +1,7 @@
 //! `from_config` of diffusers: what travels from one class to another.
 
-use crate::sampling::scheduler;
-use emberwing_core::schedulers::{Scheduler, convert, create_lenient};
+use crate::sampling::{assert_sum, run_seeded, sample, scheduler, steps};
+use emberwing_core::schedulers::{Scheduler, class_names, convert, create_lenient};
 use serde_json::Value;
 
 fn config(scheduler: &dyn Scheduler) -> Value {
@@ -39,11 +39,46 @@ fn options_of_another_class_come_back() {
     assert!(again.record().hidden.is_empty());
 }
 
+/// diffusers' own test: the settings survive a tour of the solvers, some of which know other solver types.
+#[test]
+fn a_tour_of_the_solvers_changes_nothing() {
+    let config = r#"{"solverOrder":2,"solverType":"midpoint","algorithmType":"dpmsolver++","lowerOrderFinal":false,
+        "finalSigmasType":"sigma_min","predictionType":"epsilon"}"#;
+    let mut current = scheduler("DPMSolverMultistepScheduler", config);
+    let names =
+        ["DPMSolverSinglestepScheduler", "UniPCMultistepScheduler", "DEISMultistepScheduler", current.class_name()];
+    for class_name in names {
+        current = convert(current.as_ref(), class_name, "{}").unwrap();
+    }
+    current.set_timesteps(&steps(10)).unwrap();
+    assert_sum("after the tour", &run_seeded(current.as_mut(), sample()), 253.5514);
+}
+
+#[test]
+fn defaults_are_those_of_the_new_class() {
+    let pndm = scheduler("PNDMScheduler", "{}");
+    assert_eq!(config(pndm.as_ref())["timestepSpacing"], "leading");
+    let euler = convert(pndm.as_ref(), "EulerDiscreteScheduler", "{}").unwrap();
+    assert_eq!(config(euler.as_ref())["timestepSpacing"], "linspace");
+    let overridden = convert(pndm.as_ref(), "EulerDiscreteScheduler", r#"{"timestepSpacing":"trailing"}"#).unwrap();
+    assert_eq!(config(overridden.as_ref())["timestepSpacing"], "trailing");
+}
+
+#[test]
+fn every_class_converts_to_every_other() {
+    for from in class_names() {
+        for to in class_names() {
+            let converted = convert(scheduler(from, "{}").as_ref(), to, "{}").unwrap();
+            assert_eq!(config(converted.as_ref()), config(scheduler(to, "{}").as_ref()), "{from} to {to}");
+        }
+    }
+}
+
 #[test]
 fn a_conversion_does_not_touch_the_original() {
     let ddpm = scheduler("DDPMScheduler", "{}");
     let mut copy = ddpm.clone();
-    copy.set_timesteps(&crate::sampling::steps(5)).unwrap();
+    copy.set_timesteps(&steps(5)).unwrap();
     assert_eq!((ddpm.timesteps().len(), copy.timesteps().len()), (1000, 5));
 }
 

@@ -1,7 +1,7 @@
 //! Which kernel does which convolution on the CPU.
 
 use super::T;
-use super::packed_weights::packed;
+use super::packed_weights::{keeps_packed_weights, packed};
 use super::tensors::{contiguous, filled, values};
 use crate::kernels::cpu::conv_direct::{self, Conv2dShape};
 use crate::kernels::cpu::elementwise::{upsample, upsample_gradient};
@@ -10,9 +10,6 @@ use crate::kernels::cpu::winograd::{self, ConvShape, Direction, PackedWeights, T
 use crate::kernels::cpu::{self};
 use crate::kernels::{Conv2dOptions, Epilogue};
 use burn::backend::{Flex, TensorMetadata};
-
-/// Below this many input channels the transforms cost more than Winograd's products save.
-const WINOGRAD_CHANNELS: usize = 8;
 
 /// How a convolution is done.
 enum Method {
@@ -44,15 +41,19 @@ impl Extents {
         ]
     }
 
-    fn method(&self) -> Method {
+    /// `transformed`: whether transformed weights are kept from an earlier run.
+    fn method(&self, transformed: bool) -> Method {
         let Conv2dOptions { stride, padding, upsample, .. } = self.options;
         let [batch, _, _, c_in] = self.input;
         let [kernel_height, kernel_width, _, c_out] = self.kernel;
         let [height, width] = self.output();
         match (kernel_height, kernel_width, stride, padding) {
-            (3, 3, 1, [1, 1, 1, 1]) if c_in >= WINOGRAD_CHANNELS => {
+            (3, 3, 1, [1, 1, 1, 1]) => {
                 let shape = ConvShape { batch, height, width, c_in, c_out, upsample };
-                Method::Winograd(shape, Tile::for_image(height, width))
+                match shape.tile(transformed) {
+                    Some(tile) => Method::Winograd(shape, tile),
+                    None => Method::Direct(self.direct()),
+                }
             }
             (1, 1, 1, [0, 0, 0, 0]) if !upsample => {
                 Method::Product(LinearShape { rows: batch * height * width, c_in, c_out })
@@ -103,7 +104,7 @@ pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<Flex>, options: Conv
     };
     let epilogue = cpu::Epilogue { bias: Some(values(&bias)), sample_bias, residual, scale: options.scale };
     let [height, width] = extents.output();
-    filled([extents.input[0], height, width, extents.kernel[3]], |y| match extents.method() {
+    filled([extents.input[0], height, width, extents.kernel[3]], |y| match extents.method(keeps_packed_weights()) {
         Method::Winograd(shape, tile) => {
             let packed = packed(&weight, values(&weight), [shape.c_in, shape.c_out], tile);
             winograd::forward(&shape, values(&x), &packed, epilogue, y);
@@ -122,7 +123,7 @@ pub fn input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2d
     let [gradient, weight] = [gradient, weight].map(contiguous);
     let (dy, w) = (values(&gradient), values(&weight));
     let extents = Extents { input, kernel: weight.shape().dims(), options };
-    filled(input, |dx| match extents.method() {
+    filled(input, |dx| match extents.method(false) {
         Method::Winograd(shape, tile) => {
             let packed = PackedWeights::new(w, shape.c_in, shape.c_out, tile, Direction::InputGradient);
             winograd::input_gradient(&shape, dy, &packed, dx);
@@ -141,7 +142,7 @@ pub fn weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOpt
     let [x, gradient] = [x, gradient].map(contiguous);
     let dy = values(&gradient);
     let extents = Extents { input: x.shape().dims(), kernel, options };
-    filled(kernel, |dw| match extents.method() {
+    filled(kernel, |dw| match extents.method(false) {
         Method::Winograd(shape, tile) => winograd::weight_gradient(&shape, values(&x), dy, tile, dw),
         Method::Product(shape) => linear_weight_gradient(&shape, values(&x), dy, dw),
         Method::Direct(shape) => {

@@ -29,10 +29,15 @@ pub fn keep_packed_weights<R>(predict: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Whether transformed weights are kept just now.
+pub fn keeps_packed_weights() -> bool {
+    KEEPING.get()
+}
+
 /// The weights of a forward convolution, transformed for tiles of this size.
 pub fn packed(weight: &FlexTensor, values: &[f32], channels: [usize; 2], tile: Tile) -> Rc<PackedWeights> {
     let pack = || Rc::new(PackedWeights::new(values, channels[0], channels[1], tile, Direction::Forward));
-    if !KEEPING.get() {
+    if !keeps_packed_weights() {
         return pack();
     }
     let storage = weight.data_arc();

@@ -1,7 +1,7 @@
 //! Forward pass and data gradient: the same convolution with differently packed weights.
 
 use super::transform::{self, Ahead, Block, Pixels};
-use super::weights::PackedWeights;
+use super::weights::{Direction, GATHERED, PackedWeights, ROWS, RawWeights, Target};
 use super::{ConvShape, Tile, Tiling};
 use crate::kernels::cpu::epilogue::Epilogue;
 use crate::kernels::cpu::microkernel::{PANEL, Product, Rows, Strided, product};
@@ -21,7 +21,7 @@ pub fn forward(shape: &ConvShape, x: &[f32], weights: &PackedWeights, epilogue: 
     assert_eq!(y.len(), shape.output_len(), "convolution output");
     assert_eq!((weights.c_in, weights.c_out), (shape.c_in, shape.c_out), "packed weights");
     epilogue.assert_lengths(shape.batch, shape.c_out, y.len());
-    convolve(shape, shape.upsample, x, weights, epilogue, false, y);
+    convolve(shape, shape.upsample, x, Weights::Packed(weights), epilogue, false, y);
 }
 
 /// `dx` of [`forward`] from `dy`. `weights` must be packed with [`Direction::InputGradient`](super::Direction).
@@ -29,7 +29,63 @@ pub fn input_gradient(shape: &ConvShape, dy: &[f32], weights: &PackedWeights, dx
     shape.assert_input(dx);
     assert_eq!(dy.len(), shape.output_len(), "convolution output gradient");
     assert_eq!((weights.c_in, weights.c_out), (shape.c_out, shape.c_in), "packed weights");
-    convolve(shape, false, dy, weights, Epilogue::default(), shape.upsample, dx);
+    convolve(shape, false, dy, Weights::Packed(weights), Epilogue::default(), shape.upsample, dx);
+}
+
+/// [`forward`] with HWIO weights as they are: for few tiles they are transformed piece by piece where they are used, which saves
+/// writing and reading four times their size.
+pub fn forward_unpacked(shape: &ConvShape, x: &[f32], w: &[f32], tile: Tile, epilogue: Epilogue, y: &mut [f32]) {
+    if !few(shape, tile, shape.c_in) {
+        let weights = PackedWeights::new(w, shape.c_in, shape.c_out, tile, Direction::Forward);
+        return forward(shape, x, &weights, epilogue, y);
+    }
+    shape.assert_input(x);
+    assert_eq!((w.len(), y.len()), (shape.weight_len(), shape.output_len()), "convolution weight and output");
+    epilogue.assert_lengths(shape.batch, shape.c_out, y.len());
+    let weights = RawWeights { values: w, c_in: shape.c_in, c_out: shape.c_out, direction: Direction::Forward };
+    convolve(shape, shape.upsample, x, Weights::Raw(weights, tile), epilogue, false, y);
+}
+
+/// [`input_gradient`] with HWIO weights as they are, like [`forward_unpacked`].
+pub fn input_gradient_unpacked(shape: &ConvShape, dy: &[f32], w: &[f32], tile: Tile, dx: &mut [f32]) {
+    if !few(shape, tile, shape.c_out) {
+        let weights = PackedWeights::new(w, shape.c_in, shape.c_out, tile, Direction::InputGradient);
+        return input_gradient(shape, dy, &weights, dx);
+    }
+    shape.assert_input(dx);
+    assert_eq!((w.len(), dy.len()), (shape.weight_len(), shape.output_len()), "convolution weight and output");
+    let weights = RawWeights { values: w, c_in: shape.c_in, c_out: shape.c_out, direction: Direction::InputGradient };
+    convolve(shape, false, dy, Weights::Raw(weights, tile), Epilogue::default(), shape.upsample, dx);
+}
+
+/// Whether weights are better transformed where they are used: while all tiles of the image and of the products fit one job's cache.
+fn few(shape: &ConvShape, tile: Tile, c_in: usize) -> bool {
+    const MOST: usize = 8192;
+    Tiling::new(shape, tile).count * padded(c_in) <= MOST
+}
+
+/// Weights, transformed or not.
+#[derive(Clone, Copy)]
+enum Weights<'a> {
+    Packed(&'a PackedWeights),
+    Raw(RawWeights<'a>, Tile),
+}
+
+impl Weights<'_> {
+    fn tile(&self) -> Tile {
+        match self {
+            Weights::Packed(weights) => weights.tile,
+            Weights::Raw(_, tile) => *tile,
+        }
+    }
+
+    /// Channels in and out.
+    fn channels(&self) -> (usize, usize) {
+        match self {
+            Weights::Packed(weights) => (weights.c_in, weights.c_out),
+            Weights::Raw(weights, _) => weights.channels(),
+        }
+    }
 }
 
 /// One convolution: the input is up-sampled, or each 2x2 square of the output summed.
@@ -37,24 +93,30 @@ fn convolve(
     shape: &ConvShape,
     upsample: bool,
     x: &[f32],
-    weights: &PackedWeights,
+    weights: Weights,
     epilogue: Epilogue,
     pool: bool,
     y: &mut [f32],
 ) {
-    let tiling = Tiling::new(shape, weights.tile);
-    let (points, panels) = (weights.tile.points(), weights.c_out.div_ceil(PANEL));
-    let most = (BLOCK_BYTES / (4 * points * (padded(weights.c_in) + PANEL))).max(6);
-    let blocks = tiling.count.div_ceil(most).next_multiple_of(2).min(tiling.count);
+    let tile = weights.tile();
+    let (c_in, c_out) = weights.channels();
+    let tiling = Tiling::new(shape, tile);
+    let panels = c_out.div_ceil(PANEL);
+    let most = (BLOCK_BYTES / (4 * tile.points() * (padded(c_in) + PANEL))).max(6);
+    let blocks = match weights {
+        Weights::Packed(_) => tiling.count.div_ceil(most).next_multiple_of(2).min(tiling.count),
+        // Every block transforms the weights again: only as many as make some jobs.
+        Weights::Raw(..) => (JOBS / 2).div_ceil(panels.max(1)).min(tiling.count),
+    };
     // Few tiles: jobs share out the output channels as well, so that each thread reads only its part of the weights.
     let shares = (JOBS / blocks.max(1)).clamp(1, panels.max(1));
     let y = Shared::new(y);
     parallel_for(blocks * shares, |index| {
         let (tiles, panels) = (part(index % blocks, blocks, tiling.count), part(index / blocks, shares, panels));
-        let job = Job { tiling, upsample, x, weights, epilogue, pool, y, tiles, panels };
+        let job = Job { tiling, tile, c_in, c_out, upsample, x, weights, epilogue, pool, y, tiles, panels };
         // SAFETY: each job writes its own tiles and channels; the scratch holds the blocks of `Job::layout`.
-        with_scratch(job.layout().2, |scratch| unsafe {
-            match weights.tile {
+        with_scratch(job.layout().len, |scratch| unsafe {
+            match tile {
                 Tile::Two => run_two((&job, scratch)),
                 Tile::Four => run_four((&job, scratch)),
             }
@@ -65,9 +127,12 @@ fn convolve(
 /// A block of tiles and some panels of output channels.
 struct Job<'a> {
     tiling: Tiling,
+    tile: Tile,
+    c_in: usize,
+    c_out: usize,
     upsample: bool,
     x: &'a [f32],
-    weights: &'a PackedWeights,
+    weights: Weights<'a>,
     epilogue: Epilogue<'a>,
     pool: bool,
     y: Shared<'a>,
@@ -75,14 +140,36 @@ struct Job<'a> {
     panels: core::ops::Range<usize>,
 }
 
+/// Where the blocks lie in the scratch. Distances between points are no powers of two, which would all fall on one set of the cache.
+struct Layout {
+    /// Distance between points of the transformed input.
+    input: usize,
+    /// Where the products begin, and the distance between their points.
+    products: usize,
+    output: usize,
+    /// Where weights are gathered, and where they are transformed to, if they are not packed.
+    gathered: usize,
+    transformed: usize,
+    len: usize,
+}
+
+/// Distance between points of weights transformed piece by piece.
+const WEIGHT_POINT: usize = ROWS * PANEL + ALIGN;
+
 impl Job<'_> {
-    /// Distance between points of the transformed input, of the products, and floats in both.
-    /// The distances are no powers of two, which would all fall on one set of the cache.
     #[inline(always)]
-    fn layout(&self) -> (usize, usize, usize) {
-        let input = self.tiles.len() * padded(self.weights.c_in) + ALIGN;
+    fn layout(&self) -> Layout {
+        let points = self.tile.points();
+        let input = self.tiles.len() * padded(self.c_in) + ALIGN;
         let output = self.tiles.len() * PANEL + ALIGN;
-        (input, output, self.weights.tile.points() * (input + output))
+        let products = points * input;
+        let gathered = products + points * output;
+        let transformed = gathered + GATHERED;
+        let len = match self.weights {
+            Weights::Packed(_) => gathered,
+            Weights::Raw(..) => transformed + points * WEIGHT_POINT,
+        };
+        Layout { input, products, output, gathered, transformed, len }
     }
 }
 
@@ -95,28 +182,32 @@ isa_entry! {
 
 #[inline(always)]
 unsafe fn run<S: Simd, const P: usize, const M: usize>(s: S, (job, scratch): (&Job<'_>, *mut f32)) {
-    let c_in = job.weights.c_in;
-    let (input_point, output_point, _) = job.layout();
+    let c_in = job.c_in;
+    let layout = job.layout();
     let pixels = Pixels { pointer: job.x.as_ptr(), channels: c_in, channel: 0, upsample: job.upsample as usize };
-    let input = Block { pointer: scratch, point: input_point, tile: padded(c_in) };
+    let input = Block { pointer: scratch, point: layout.input, tile: padded(c_in) };
     // SAFETY: the scratch holds both blocks (`Job::layout`); `x` and `y` cover the images (asserted by the callers).
     unsafe {
-        let output = Block { pointer: scratch.add(P * P * input_point), point: output_point, tile: PANEL };
+        let output = Block { pointer: scratch.add(layout.products), point: layout.output, tile: PANEL };
         transform::input::<S, P, M>(s, &job.tiling, pixels, c_in, job.tiles.start..job.tiles.end, input);
         // The next job of this thread is most likely the next block of tiles.
         let next = job.tiles.end..job.tiling.count.min(job.tiles.end + job.tiles.len());
         let mut input_ahead = Ahead { tiling: &job.tiling, pixels, channels: c_in, tiles: next };
-        let y =
-            Pixels { pointer: job.y.pointer(), channels: job.weights.c_out, channel: 0, upsample: job.pool as usize };
+        let y = Pixels { pointer: job.y.pointer(), channels: job.c_out, channel: 0, upsample: job.pool as usize };
         for panel in job.panels.start..job.panels.end {
-            let width = PANEL.min(job.weights.c_out - panel * PANEL);
+            let width = PANEL.min(job.c_out - panel * PANEL);
             let y = Pixels { channel: panel * PANEL, ..y };
             let tiles = job.tiles.start..job.tiles.end;
             let output_ahead = Ahead { tiling: &job.tiling, pixels: y, channels: width, tiles };
-            for point in 0..P * P {
-                input_ahead.fetch::<M>(point, P * P);
-                output_ahead.fetch::<M>(point, P * P);
-                multiply(job, panel, point, padded(width), input, output, P * P);
+            match &job.weights {
+                Weights::Packed(weights) => {
+                    for point in 0..P * P {
+                        input_ahead.fetch::<M>(point, P * P);
+                        output_ahead.fetch::<M>(point, P * P);
+                        multiply(job, weights, panel, point, [input, output]);
+                    }
+                }
+                Weights::Raw(weights, _) => multiply_raw(job, weights, panel, scratch, [input, output]),
             }
             input_ahead.tiles = 0..0;
             for tile in 0..job.tiles.len() {
@@ -136,33 +227,61 @@ unsafe fn run<S: Simd, const P: usize, const M: usize>(s: S, (job, scratch): (&J
 /// One point's product for one panel, its depth cut so that the panel of weights stays in the first-level cache.
 /// # Safety
 /// The blocks must hold the job's tiles.
-unsafe fn multiply(
-    job: &Job<'_>,
-    panel: usize,
-    point: usize,
-    width: usize,
-    input: Block,
-    output: Block,
-    points: usize,
-) {
-    let c_in = job.weights.c_in;
+unsafe fn multiply(job: &Job<'_>, weights: &PackedWeights, panel: usize, point: usize, [input, output]: [Block; 2]) {
+    let c_in = job.c_in;
     let steps = if c_in <= DEPTH * 3 / 2 { 1 } else { c_in.div_ceil(DEPTH) };
     for step in 0..steps {
         let depth = part(step, steps, c_in);
         // SAFETY: point, panel and depth lie inside the packed weights and the blocks.
         unsafe {
-            let a = input.pointer.add(point * input.point + depth.start);
-            let b = job.weights.pointer().add(((panel * points + point) * c_in + depth.start) * PANEL);
-            product(&Product {
-                rows: job.tiles.len(),
-                depth: depth.len(),
-                width,
-                a: Strided { pointer: a, row: input.tile, depth: 1 },
-                b: Rows { pointer: b, row: PANEL },
-                c: Rows { pointer: output.pointer.add(point * output.point), row: PANEL },
-                accumulate: step > 0,
-            });
+            let row = (panel * job.tile.points() + point) * c_in + depth.start;
+            multiply_point(job, panel, point, depth, weights.pointer().add(row * PANEL), [input, output]);
         }
+    }
+}
+
+/// All points' products for one panel, some input channels at a time, whose weights are transformed just before.
+/// # Safety
+/// The scratch must have the job's layout, the blocks must hold its tiles.
+unsafe fn multiply_raw(job: &Job<'_>, weights: &RawWeights<'_>, panel: usize, scratch: *mut f32, blocks: [Block; 2]) {
+    let layout = job.layout();
+    for first in (0..job.c_in).step_by(ROWS) {
+        let depth = first..job.c_in.min(first + ROWS);
+        // SAFETY: the layout has room for the weights of `ROWS` channels; depth and panel lie inside the blocks.
+        unsafe {
+            let transformed = scratch.add(layout.transformed);
+            let target = Target { pointer: transformed, point: WEIGHT_POINT, stream: false };
+            weights.transform(panel, depth.clone(), job.tile, scratch.add(layout.gathered), target);
+            for point in 0..job.tile.points() {
+                multiply_point(job, panel, point, depth.clone(), transformed.add(point * WEIGHT_POINT), blocks);
+            }
+        }
+    }
+}
+
+/// Adds the product over some input channels, the first time in place of what was there.
+/// # Safety
+/// The blocks must hold the job's tiles, `weights` the rows of `depth`.
+unsafe fn multiply_point(
+    job: &Job<'_>,
+    panel: usize,
+    point: usize,
+    depth: core::ops::Range<usize>,
+    weights: *const f32,
+    [input, output]: [Block; 2],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let a = input.pointer.add(point * input.point + depth.start);
+        product(&Product {
+            rows: job.tiles.len(),
+            depth: depth.len(),
+            width: padded(PANEL.min(job.c_out - panel * PANEL)),
+            a: Strided { pointer: a, row: input.tile, depth: 1 },
+            b: Rows { pointer: weights, row: PANEL },
+            c: Rows { pointer: output.pointer.add(point * output.point), row: PANEL },
+            accumulate: depth.start > 0,
+        });
     }
 }
 
@@ -186,7 +305,7 @@ unsafe fn store<S: Simd, const P: usize, const M: usize>(
     point: usize,
     place: &Place,
 ) {
-    let (height, width, c_out) = (job.tiling.height, job.tiling.width, job.weights.c_out);
+    let (height, width, c_out) = (job.tiling.height, job.tiling.width, job.c_out);
     let mut c = 0;
     while c < place.channels {
         let lanes = S::LANES.min(place.channels - c);
@@ -233,7 +352,7 @@ unsafe fn store_pooled<S: Simd, const P: usize, const M: usize>(
     point: usize,
     place: &Place,
 ) {
-    let (height, width, c_out) = (job.tiling.height / 2, job.tiling.width / 2, job.weights.c_out);
+    let (height, width, c_out) = (job.tiling.height / 2, job.tiling.width / 2, job.c_out);
     let (top, left) = (place.top / 2, place.left / 2);
     let mut c = 0;
     while c < place.channels {

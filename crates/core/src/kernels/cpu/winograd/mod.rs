@@ -13,7 +13,7 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
-pub use forward::{forward, input_gradient};
+pub use forward::{forward, forward_unpacked, input_gradient, input_gradient_unpacked};
 pub use weight_gradient::{weight_and_bias_gradient, weight_gradient};
 pub use weights::{Direction, PackedWeights};
 
@@ -43,14 +43,16 @@ impl ConvShape {
         9 * self.c_in * self.c_out
     }
 
-    /// The tile to compute with by an estimate of multiplications, or none if the direct algorithm needs the fewest, as it does
-    /// for a few pixels. Transforming a weight costs about as much as using it twelve times; reading one that is
-    /// kept transformed, about three times. `EMBERWING_CONV=direct` always says none: Winograd's rounding errors are larger.
+    /// The tile to compute with by an estimate of multiplications per weight, or none if the direct algorithm needs the fewest, as
+    /// it does for a few pixels. Transforming a weight costs as much as about four multiplications for each point and 75
+    /// more; reading one that is kept `transformed`, three for each point.
+    /// `EMBERWING_CONV=direct` always says none: Winograd's rounding errors are larger.
     pub fn tile(&self, transformed: bool) -> Option<Tile> {
-        let per_weight = if transformed { 3 } else { 12 };
         let winograd = |tile: Tile| {
             let m = tile as usize;
-            tile.points() * (self.batch * self.height.div_ceil(m) * self.width.div_ceil(m) + per_weight)
+            let tiles = self.batch * self.height.div_ceil(m) * self.width.div_ceil(m);
+            let weight = if transformed { 3 * tile.points() } else { 4 * tile.points() + 75 };
+            tile.points() * tiles + weight
         };
         let direct = 9 * (self.batch * self.height * self.width + 2);
         let best = if winograd(Tile::Four) <= winograd(Tile::Two) { Tile::Four } else { Tile::Two };

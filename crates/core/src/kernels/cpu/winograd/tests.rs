@@ -32,6 +32,9 @@ fn check(shape: ConvShape, tile: Tile, isa: Isa) {
     let mut y = vec![f32::NAN; shape.output_len()];
     forward(&shape, &x, &packed, epilogue, &mut y);
     assert_close(&y, &expected, TOLERANCE, &format!("forward {what}"));
+    y.fill(f32::NAN);
+    forward_unpacked(&shape, &x, &w, tile, epilogue, &mut y);
+    assert_close(&y, &expected, TOLERANCE, &format!("forward, weights as they are, {what}"));
 
     let mut expected = conv.input_gradient(&dy, &w);
     if shape.upsample {
@@ -41,6 +44,9 @@ fn check(shape: ConvShape, tile: Tile, isa: Isa) {
     let mut dx = vec![f32::NAN; x.len()];
     input_gradient(&shape, &dy, &packed, &mut dx);
     assert_close(&dx, &expected, TOLERANCE, &format!("input gradient {what}"));
+    dx.fill(f32::NAN);
+    input_gradient_unpacked(&shape, &dy, &w, tile, &mut dx);
+    assert_close(&dx, &expected, TOLERANCE, &format!("input gradient, weights as they are, {what}"));
 
     let (mut dw, mut sums) = (vec![f32::NAN; w.len()], vec![f32::NAN; shape.batch * shape.c_out]);
     weight_and_bias_gradient(&shape, &x, &dy, tile, &mut dw, &mut sums);
@@ -56,7 +62,8 @@ fn check(shape: ConvShape, tile: Tile, isa: Isa) {
 #[test]
 fn the_tile_follows_the_work() {
     assert_eq!(shape(16, 32, 32, 64, 64).tile(false), Some(Tile::Four));
-    assert_eq!(shape(1, 8, 8, 64, 64).tile(false), Some(Tile::Two));
+    assert_eq!(shape(1, 8, 8, 64, 64).tile(false), Some(Tile::Four));
+    assert_eq!(shape(2, 6, 6, 64, 64).tile(false), Some(Tile::Two));
     assert_eq!(shape(1, 8, 8, 64, 64).tile(true), Some(Tile::Four));
     assert_eq!(shape(1, 4, 4, 64, 64).tile(false), None);
     assert_eq!(shape(1, 4, 4, 64, 64).tile(true), Some(Tile::Two));

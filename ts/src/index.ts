@@ -16,7 +16,7 @@ export type { DPMSolverMultistepSchedulerConfig } from "./generated/DPMSolverMul
 export type { DPMSolverSDESchedulerConfig } from "./generated/DPMSolverSDESchedulerConfig.js";
 export type { DPMSolverSinglestepSchedulerConfig } from "./generated/DPMSolverSinglestepSchedulerConfig.js";
 export type { EDMDPMSolverMultistepSchedulerConfig } from "./generated/EDMDPMSolverMultistepSchedulerConfig.js";
-export type { EdmFormulation as EDMEulerSchedulerConfig } from "./generated/EdmFormulation.js";
+export type { EDMEulerSchedulerConfig } from "./generated/EDMEulerSchedulerConfig.js";
 export type { EulerAncestralDiscreteSchedulerConfig } from "./generated/EulerAncestralDiscreteSchedulerConfig.js";
 export type { EulerDiscreteSchedulerConfig } from "./generated/EulerDiscreteSchedulerConfig.js";
 export type { FlowMatchEulerDiscreteSchedulerConfig } from "./generated/FlowMatchEulerDiscreteSchedulerConfig.js";

@@ -4,7 +4,7 @@ use super::{Epilogue, KernelGradients, Kernels};
 use burn::backend::{AutodiffBackend, Backend, TensorMetadata, tensor::FloatTensor};
 use burn::tensor::{Shape, Slice};
 use burn_autodiff::{
-    Autodiff, NodeId,
+    Autodiff,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
@@ -66,11 +66,21 @@ impl<B: KernelGradients> Backward<B, 4> for Conv2dBackward {
         let [x_node, weight_node, bias_node, addend_node] = ops.parents.map(|parent| parent.map(|node| node.id));
         let gradient = scaled::<B>(gradients.consume::<B>(&ops.node), options.scale);
         let (input, kernel) = (x.shape().dims(), weight.shape().dims());
-        let sample_bias_node = addend_node.filter(|_| addend == Addend::SampleBias);
-        register_bias_gradients::<B>(gradients, &gradient, bias_node, sample_bias_node);
-        if let Some(node) = weight_node {
-            let weight_gradient = B::conv2d_weight_gradient(x, gradient.clone(), kernel, options);
-            gradients.register::<B>(node, weight_gradient);
+        let sums = match weight_node {
+            Some(node) => {
+                let [weight_gradient, sums] = B::conv2d_weight_gradient(x, gradient.clone(), kernel, options);
+                gradients.register::<B>(node, weight_gradient);
+                sums
+            }
+            None => B::channel_sums(gradient.clone()),
+        };
+        if let Some(node) = bias_node {
+            let [_, channels] = sums.shape().dims();
+            let total = B::float_reshape(B::float_sum_dim(sums.clone(), 0), Shape::new([channels]));
+            gradients.register::<B>(node, total);
+        }
+        if let Some(node) = addend_node.filter(|_| addend == Addend::SampleBias) {
+            gradients.register::<B>(node, sums);
         }
         if let Some(node) = x_node {
             let input_gradient = B::conv2d_input_gradient(gradient.clone(), weight, input, options);
@@ -79,26 +89,6 @@ impl<B: KernelGradients> Backward<B, 4> for Conv2dBackward {
         if let Some(node) = addend_node.filter(|_| addend == Addend::Residual) {
             gradients.register::<B>(node, gradient);
         }
-    }
-}
-
-fn register_bias_gradients<B: KernelGradients>(
-    gradients: &mut Gradients,
-    gradient: &FloatTensor<B>,
-    bias: Option<NodeId>,
-    sample_bias: Option<NodeId>,
-) {
-    if bias.is_none() && sample_bias.is_none() {
-        return;
-    }
-    let sums = B::channel_sums(gradient.clone());
-    if let Some(node) = bias {
-        let [_, channels] = sums.shape().dims();
-        let total = B::float_reshape(B::float_sum_dim(sums.clone(), 0), Shape::new([channels]));
-        gradients.register::<B>(node, total);
-    }
-    if let Some(node) = sample_bias {
-        gradients.register::<B>(node, sums);
     }
 }
 

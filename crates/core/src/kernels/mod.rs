@@ -72,13 +72,14 @@ pub trait KernelGradients: Kernels {
         options: Conv2dOptions,
     ) -> FloatTensor<Self>;
 
-    /// Gradient of the unscaled convolution with respect to `weight` (of shape `kernel`).
+    /// Gradient of the unscaled convolution with respect to `weight` (of shape `kernel`), and the [channel
+    /// sums](Self::channel_sums) of `gradient`, which fall off on the way.
     fn conv2d_weight_gradient(
         x: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         kernel: [usize; 4],
         options: Conv2dOptions,
-    ) -> FloatTensor<Self>;
+    ) -> [FloatTensor<Self>; 2];
 
     /// Sums over height and width: `[n, h, w, c]` to `[n, c]`.
     fn channel_sums(x: FloatTensor<Self>) -> FloatTensor<Self>;

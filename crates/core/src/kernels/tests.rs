@@ -83,11 +83,13 @@ fn convolutions_are_the_plain_ones() {
         let plain_dx = plain::conv2d_input_gradient::<Flex>(gradient.clone(), weight, input, options);
         assert_close(&format!("{what}: input gradient"), &dx, &plain_dx);
         let kernel_shape = [kernel, kernel, input[3], outputs];
-        let dw = Flex::conv2d_weight_gradient(x.clone(), gradient.clone(), kernel_shape, options);
+        let [dw, sums_on_the_way] = Flex::conv2d_weight_gradient(x.clone(), gradient.clone(), kernel_shape, options);
         let plain_dw = plain::conv2d_weight_gradient::<Flex>(x, gradient.clone(), kernel_shape, options);
         assert_close(&format!("{what}: weight gradient"), &dw, &plain_dw);
         let sums = Flex::channel_sums(gradient.clone());
-        assert_close(&format!("{what}: sums"), &sums, &plain::channel_sums::<Flex>(gradient));
+        let plain_sums = plain::channel_sums::<Flex>(gradient);
+        assert_close(&format!("{what}: sums"), &sums, &plain_sums);
+        assert_close(&format!("{what}: sums on the way"), &sums_on_the_way, &plain_sums);
     }
 }
 

@@ -16,12 +16,12 @@ use std::cell::RefCell;
 
 enum Down {
     Plain(DownBlock2D),
-    Skip(SkipDownBlock2D),
+    Skip(Box<SkipDownBlock2D>),
 }
 
 enum Up {
     Plain(UpBlock2D),
-    Skip(SkipUpBlock2D),
+    Skip(Box<SkipUpBlock2D>),
 }
 
 /// The network without its weights.
@@ -338,7 +338,7 @@ fn down_blocks(builder: &mut Builder, style: &BlockStyle) -> Result<Vec<Down>> {
         let last = level + 1 == channels.len();
         blocks.push(builder.part(format!("down_blocks.{level}"), |builder| {
             Ok(if kind.carries_picture() {
-                Down::Skip(SkipDownBlock2D::new(builder, style, kind, around, last)?)
+                Down::Skip(Box::new(SkipDownBlock2D::new(builder, style, kind, around, last)?))
             } else {
                 Down::Plain(DownBlock2D::new(builder, style, kind, around, last)?)
             })
@@ -359,7 +359,7 @@ fn up_blocks(builder: &mut Builder, style: &BlockStyle) -> Result<Vec<Up>> {
         };
         blocks.push(builder.part(format!("up_blocks.{level}"), |builder| {
             Ok(if kind.carries_picture() {
-                Up::Skip(SkipUpBlock2D::new(builder, style, kind, around, last)?)
+                Up::Skip(Box::new(SkipUpBlock2D::new(builder, style, kind, around, last)?))
             } else {
                 Up::Plain(UpBlock2D::new(builder, style, kind, around, last)?)
             })

@@ -12,7 +12,7 @@ const VERSION: &str = "_diffusers_version";
 
 /// Options that Python holds as floats: a whole number is written `1.0`. JavaScript has one number type, so that the
 /// text of its options does not say.
-const FLOAT_KEYS: [&str; 28] = [
+const FLOAT_KEYS: [&str; 30] = [
     "base_shift",
     "beta_end",
     "beta_start",
@@ -20,6 +20,7 @@ const FLOAT_KEYS: [&str; 28] = [
     "decay",
     "dropout",
     "dynamic_thresholding_ratio",
+    "eta",
     "flow_shift",
     "inv_gamma",
     "lambda_min_clipped",
@@ -31,6 +32,7 @@ const FLOAT_KEYS: [&str; 28] = [
     "power",
     "resnet_out_scale_factor",
     "rho",
+    "s_noise",
     "sample_max_value",
     "scaling_factor",
     "shift",
@@ -180,13 +182,13 @@ mod tests {
         let config = read_config("scheduler_config.json", text).unwrap();
         assert_eq!(config.class_name.as_deref(), Some("DDPMScheduler"));
         assert_eq!(config.diffusers_version.as_deref(), Some("0.6.0"));
-        assert_eq!(config.options_json, r#"{"clipSampleRange":1.0,"lambdaMinClipped":"-Infinity","stepsOffset":1}"#);
+        assert_eq!(config.options_json, r#"{"clipSampleRange":1.0,"lambdaMinClipped":null,"stepsOffset":1}"#);
     }
 
     #[test]
     fn writing_restores_pythons_number_types() {
         let options = r#"{"clipSampleRange":1,"trainedBetas":[1,0.5],"midBlockScaleFactor":1.0,"freqShift":0.5,
-            "stepsOffset":1,"lambdaMinClipped":"-Infinity","sigmaMin":null}"#;
+            "stepsOffset":1,"lambdaMinClipped":null,"sigmaMin":null}"#;
         let expected = r#"{
   "_class_name": "X",
   "_diffusers_version": "0.42.1",

@@ -1,7 +1,7 @@
 //! The linear multistep method of Adams and Bashforth on even steps.
 
-use super::dpm_solver::History;
 use super::elementwise::weighted_sum;
+use super::history::History;
 
 /// The steps that the method looks back on.
 pub const ORDER: usize = 4;

@@ -4,8 +4,9 @@
 use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
-use super::dpm_solver::{AlgorithmType, History, NoiseLevel, OrderRule, OutputConversion, StepWeights, check_order};
+use super::dpm_solver::{AlgorithmType, NoiseLevel, OrderRule, OutputConversion, StepWeights, check_order};
 use super::elementwise::weighted_sum;
+use super::history::History;
 use super::options::{SetTimesteps, StepInput, StepOutput};
 use super::prediction::PredictionType;
 use super::record::{ConfigRecord, Registered};

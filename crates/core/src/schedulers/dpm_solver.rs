@@ -3,6 +3,7 @@
 
 use super::clipping::Thresholding;
 use super::elementwise::{weighted_sum, zip_with};
+use super::history::History;
 use super::options::StepInput;
 use super::posterior::VarianceType;
 use super::prediction::{PredictionType, noise_of_original};
@@ -103,7 +104,7 @@ pub struct StepWeights {
 }
 
 impl StepWeights {
-    /// DPM-Solver++, equations 9 to 13 and appendix A for the SDE.
+    /// DPM-Solver and DPM-Solver++, proposition 4.1; for the SDE the same with its noise integrated.
     pub fn new(algorithm: AlgorithmType, from: NoiseLevel, to: NoiseLevel) -> Self {
         let h = to.lambda - from.lambda;
         match algorithm {
@@ -164,33 +165,6 @@ impl StepWeights {
 /// (a − b)/r.
 pub fn difference(a: &[f32], b: &[f32], r: f32) -> Vec<f32> {
     zip_with(a, b, |a, b| (a - b) / r)
-}
-
-/// The outputs of the last steps, the newest first.
-#[derive(Debug, Clone, Default)]
-pub struct History {
-    outputs: Vec<Vec<f32>>,
-}
-
-impl History {
-    /// Keeps at most `order` outputs.
-    pub fn push(&mut self, output: Vec<f32>, order: usize) {
-        self.outputs.insert(0, output);
-        self.outputs.truncate(order);
-    }
-
-    /// The output of `age` steps ago.
-    pub fn get(&self, age: usize) -> &[f32] {
-        self.outputs.get(age).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    pub fn len(&self) -> usize {
-        self.outputs.len()
-    }
-
-    pub fn clear(&mut self) {
-        self.outputs.clear();
-    }
 }
 
 /// Runs of fewer steps lower the order at their end, where `lowerOrderFinal` is set.

@@ -5,9 +5,9 @@ use super::Scheduler;
 use super::betas::{BetaSchedule, NoiseSchedule};
 use super::clipping::Thresholding;
 use super::dpm_solver::{
-    AlgorithmType, History, MultistepOptions, NoiseLevel, OutputConversion, check_final_sigma, check_order,
-    outputs_per_value,
+    AlgorithmType, MultistepOptions, NoiseLevel, OutputConversion, check_final_sigma, check_order, outputs_per_value,
 };
+use super::history::History;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps};
 use super::posterior::VarianceType;
 use super::prediction::PredictionType;

@@ -3,7 +3,8 @@
 use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
-use super::dpm_solver::{History, MultistepOptions, NoiseLevel, OutputConversion, check_order, outputs_per_value};
+use super::dpm_solver::{MultistepOptions, NoiseLevel, OutputConversion, check_order, outputs_per_value};
+use super::history::History;
 use super::options::{SetTimesteps, StepInput, StepOutput};
 use super::posterior::VarianceType;
 use super::prediction::PredictionType;

@@ -5,10 +5,11 @@ use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
 use super::dpm_solver::{
-    AlgorithmType, History, MultistepUpdate, NoiseLevel, OutputConversion, SolverType, StepWeights, check_final_sigma,
+    AlgorithmType, MultistepUpdate, NoiseLevel, OutputConversion, SolverType, StepWeights, check_final_sigma,
     check_order, difference, outputs_per_value,
 };
 use super::elementwise::weighted_sum;
+use super::history::History;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps};
 use super::posterior::VarianceType;
 use super::prediction::PredictionType;

@@ -2,8 +2,9 @@
 
 use super::Scheduler;
 use super::clipping::Thresholding;
-use super::dpm_solver::{History, MultistepOptions, NoiseLevel, check_order};
+use super::dpm_solver::{MultistepOptions, NoiseLevel, check_order};
 use super::edm::EdmFormulation;
+use super::history::History;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, not_prepared};
 use super::prediction::PredictionType;
 use super::record::{ConfigRecord, Registered, invalid_option};

@@ -1,10 +1,10 @@
-//! Improved PNDM: linear multistep from the first step on, over the angle schedule of models that predict the velocity
-//! (Zhang and Chen 2022, appendix B, after Liu et al. 2022).
+//! Improved PNDM: the linear multistep method of Liu et al. 2022 from the first step on (so named by Zhang and Chen
+//! 2022), over the angle schedule of models that predict the velocity.
 
 use super::Scheduler;
 use super::adams_bashforth::{ORDER, adams_bashforth};
-use super::dpm_solver::History;
 use super::elementwise::weighted_sum;
+use super::history::History;
 use super::options::{SetTimesteps, StepInput, StepOutput};
 use super::prediction::PredictionType;
 use super::record::{ConfigRecord, Registered, invalid_option};

@@ -1,5 +1,5 @@
 //! Latent consistency models: each step jumps to x_0 and goes back to the next noise level with fresh noise (Luo et al.
-//! 2023, "Latent Consistency Models", algorithm 3).
+//! 2023, "Latent Consistency Models").
 
 use super::Scheduler;
 use super::clipping::clip_original;
@@ -36,7 +36,7 @@ impl SchedulerClass for LcmScheduler {
 }
 
 impl LcmScheduler {
-    /// (c_skip, c_out): at t = 0 the sample itself is the answer (equation 8).
+    /// (c_skip, c_out): at t = 0 the sample itself is the answer.
     fn boundary_scalings(&self, timestep: f64) -> (f32, f32) {
         let scaled = timestep * self.config.timestep_scaling;
         let variance = scaled * scaled + SIGMA_DATA * SIGMA_DATA;

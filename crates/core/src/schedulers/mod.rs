@@ -29,6 +29,7 @@ mod euler_discrete;
 mod flow_match_euler_discrete;
 mod flow_match_heun_discrete;
 mod heun_discrete;
+mod history;
 mod ipndm;
 mod k_dpm_2_ancestral_discrete;
 mod k_dpm_2_discrete;
@@ -164,7 +165,7 @@ pub trait Scheduler: BoxClone + Send {
     /// (a, s) of the forward process x_t = a·x_0 + s·z.
     fn forward_coefficients(&self, timestep: f64) -> Result<(f32, f32)>;
 
-    /// (a, s) of the velocity v = a·z − s·x_0 (Salimans and Ho 2022, section 2.4).
+    /// (a, s) of the velocity v = a·z − s·x_0 (Salimans and Ho 2022).
     fn velocity_coefficients(&self, _timestep: f64) -> Result<(f32, f32)> {
         Err(Error::Unsupported(format!("getVelocity: {} has no velocity", self.class_name())))
     }

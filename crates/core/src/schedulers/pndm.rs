@@ -4,8 +4,8 @@
 use super::Scheduler;
 use super::adams_bashforth::{ORDER, adams_bashforth};
 use super::betas::NoiseSchedule;
-use super::dpm_solver::History;
 use super::elementwise::weighted_sum;
+use super::history::History;
 use super::options::{SetTimesteps, StepInput, StepOutput, not_prepared};
 use super::prediction::PredictionType;
 use super::process::DiscreteProcess;

@@ -64,12 +64,12 @@ impl SchedulerClass for RePaintScheduler {
             return Err(invalid_option("eta", "a number from 0 to 1", config.eta));
         }
         let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let run = Run::before_preparation(process.all_timesteps(), []).from_the_first();
+        let run = Run::before_preparation(process.all_timesteps(), []).starting_at_first();
         Ok(Self { config, process, run, stride: None, last: f64::INFINITY, known: None })
     }
 }
 
-/// The steps of a run of `count`, some stretches of which are run again (figure 9 of the paper).
+/// The steps of a run of `count`, some stretches of which are run again.
 fn jumping_steps(count: usize, jump_length: usize, repetitions: usize) -> Vec<usize> {
     let mut left: Vec<usize> = (0..count)
         .map(|step| if step % jump_length == 0 && step + jump_length < count { repetitions - 1 } else { 0 })
@@ -174,7 +174,7 @@ impl Scheduler for RePaintScheduler {
         }
         let stride = train / count;
         let steps = jumping_steps(count, jump_length, repetitions);
-        self.run = Run::new(steps.into_iter().map(|step| (step * stride) as f64).collect(), []).from_the_first();
+        self.run = Run::new(steps.into_iter().map(|step| (step * stride) as f64).collect(), []).starting_at_first();
         self.stride = Some(stride);
         self.last = f64::INFINITY;
         Ok(())

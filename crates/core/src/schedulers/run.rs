@@ -34,7 +34,7 @@ impl Run {
     }
 
     /// A run that starts at its first step, whatever its timesteps repeat.
-    pub fn from_the_first(self) -> Self {
+    pub fn starting_at_first(self) -> Self {
         Self { position: Some(0), ..self }
     }
 
@@ -175,7 +175,7 @@ pub fn scale_to_unit_variance(sample: &[f32], sigma: f32) -> Vec<f32> {
     sample.iter().map(|x| x / deviation).collect()
 }
 
-/// dx/dσ = (x − x_0)/σ (Karras et al. 2022, equation 3 for this noise).
+/// dx/dσ = (x − x_0)/σ (Karras et al. 2022, algorithm 1).
 pub fn derivative(sample: &[f32], original: &[f32], sigma: f32) -> Vec<f32> {
     zip_with(sample, original, |x, original| (x - original) / sigma)
 }

@@ -4,8 +4,9 @@
 use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
-use super::dpm_solver::{History, NoiseLevel, OutputConversion, outputs_per_value};
+use super::dpm_solver::{NoiseLevel, OutputConversion, outputs_per_value};
 use super::elementwise::add_scaled;
+use super::history::History;
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput};
 use super::posterior::VarianceType;
 use super::prediction::PredictionType;
@@ -148,7 +149,7 @@ impl SaSolverScheduler {
         AdamsUpdate { from: self.level(from), to: self.level(to), tau, in_terms_of_original }
     }
 
-    /// SA-Predictor (equation 13): from the sample at `index` to the next.
+    /// SA-Predictor: from the sample at `index` to the next.
     fn predict(&self, index: usize, sample: &[f32], noise: &[f32], order: usize, tau: f64) -> Vec<f32> {
         let update = self.update(index, index + 1, tau);
         let nodes: Vec<f64> = (0..order).map(|age| self.lambda(index - age)).collect();
@@ -161,7 +162,7 @@ impl SaSolverScheduler {
         next
     }
 
-    /// SA-Corrector (equation 16): the sample at `index` again, now that the model's output there is known.
+    /// SA-Corrector: the sample at `index` again, now that the model's output there is known.
     fn correct(&self, index: usize, output: &[f32], last: &LastStep) -> Vec<f32> {
         let update = self.update(index - 1, index, last.tau);
         let nodes: Vec<f64> = (0..last.corrector_order).map(|age| self.lambda(index - age)).collect();
@@ -230,7 +231,7 @@ impl Scheduler for SaSolverScheduler {
     }
 }
 
-/// The exact solution between two noise levels where the model's output is a polynomial in λ (proposition 4.2).
+/// The exact solution between two noise levels where the model's output is a polynomial in λ.
 struct AdamsUpdate {
     from: NoiseLevel,
     to: NoiseLevel,

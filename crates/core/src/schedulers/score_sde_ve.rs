@@ -139,7 +139,7 @@ impl Scheduler for ScoreSdeVeScheduler {
         self.times = linspace(1.0, self.config.sampling_eps as f32, count);
         let sigma = |time: &f32| min * (max / min).powf(f64::from(*time));
         let repeated = |time| std::iter::repeat_n(sigma(time), self.config.correct_steps + 1);
-        self.run = Run::new(self.times.iter().flat_map(repeated).collect(), []).from_the_first();
+        self.run = Run::new(self.times.iter().flat_map(repeated).collect(), []).starting_at_first();
         Ok(())
     }
 

@@ -20,7 +20,7 @@ pub enum TimeShiftType {
 }
 
 impl TimeShiftType {
-    /// s/(s + 1/σ − 1) with s = e^μ or μ (Esser et al. 2024, "Scaling Rectified Flow Transformers", section 5.3.2).
+    /// s/(s + 1/σ − 1) with s = e^μ or μ (Esser et al. 2024, "Scaling Rectified Flow Transformers").
     pub fn shift(self, mu: f64, sigma: f64) -> f64 {
         let shift = match self {
             Self::Exponential => mu.exp(),

@@ -1,5 +1,5 @@
 //! Trajectory consistency distillation: each step jumps along the trajectory and, with `eta`, goes back up with fresh
-//! noise (Zheng et al. 2024, "Trajectory Consistency Distillation", algorithm 4).
+//! noise (Zheng et al. 2024, "Trajectory Consistency Distillation", strategic stochastic sampling).
 
 use super::Scheduler;
 use super::distilled_steps::LcmSchedulerConfig;

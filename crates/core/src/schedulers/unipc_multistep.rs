@@ -4,8 +4,9 @@
 use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::Thresholding;
-use super::dpm_solver::{History, NoiseLevel, OutputConversion, check_order};
+use super::dpm_solver::{NoiseLevel, OutputConversion, check_order};
 use super::elementwise::{add_scaled, weighted_sum};
+use super::history::History;
 use super::linear_system::solve;
 use super::options::{SetTimesteps, StepInput, StepOutput, Steps};
 use super::prediction::PredictionType;
@@ -20,7 +21,7 @@ use super::spacing::{Spacing, custom_descending};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// B(h) of the paper, section 3.2.
+/// B(h) of the paper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
@@ -295,7 +296,7 @@ impl Scheduler for UniPcMultistepScheduler {
     }
 }
 
-/// The expansion of the solution between two noise levels in differences of the model's outputs (equation 9 for x_0).
+/// The expansion of the solution between two noise levels in differences of the model's outputs.
 struct Expansion {
     h: f32,
     /// −h in terms of x_0, h in terms of the noise.
@@ -334,7 +335,7 @@ impl Expansion {
         }
     }
 
-    /// The ρ for which the expansion is exact up to the order: Σⱼ rⱼ^i·ρⱼ = (i + 1)!·φ_{i+2}(h)·h/B(h) (equation 5).
+    /// The ρ for which the expansion is exact up to the order: Σⱼ rⱼ^i·ρⱼ = (i + 1)!·φ_{i+2}(h)·h/B(h).
     fn weights(&self, ratios: &[f32]) -> Vec<f32> {
         let mut phi = self.signed_h.exp_m1() / self.signed_h - 1.0;
         let mut factorial = 1.0;

@@ -205,7 +205,7 @@ impl Trainer {
     }
 
     fn next_batch(&mut self, dataset: &Dataset, generator: &std::sync::Mutex<Generator>) -> Result<Option<Vec<f32>>> {
-        self.loader.next(dataset, &mut *lock(generator))
+        self.loader.next(dataset, &mut lock(generator))
     }
 
     /// One step (Ho et al. 2020, algorithm 1).

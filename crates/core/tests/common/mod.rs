@@ -1,5 +1,7 @@
 //! Golden values for the integration tests; `test/fixtures/make.py` wrote them.
 
+#![allow(clippy::panic, clippy::unwrap_used)]
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 

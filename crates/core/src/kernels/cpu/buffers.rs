@@ -60,13 +60,6 @@ pub fn take_for_overwrite(len: usize) -> Vec<f32> {
     buffer
 }
 
-/// A buffer of `len` zeros.
-pub fn take_zeroed(len: usize) -> Vec<f32> {
-    let mut buffer = take_for_overwrite(len);
-    buffer.fill(0.0);
-    buffer
-}
-
 /// Returns a buffer, from [`take_for_overwrite`] or anywhere else, for later use.
 pub fn give(buffer: Vec<f32>) {
     let Some(class) = class_below(buffer.capacity()) else { return };
@@ -86,6 +79,7 @@ pub fn clear() {
 }
 
 /// How many bytes wait to be used again.
+#[cfg(test)]
 pub fn waiting_bytes() -> usize {
     pool().bytes
 }
@@ -132,7 +126,7 @@ mod tests {
         }
     }
 
-    /// One test, because the pool is one: recycling, zeroing and clearing.
+    /// One test, because the pool is one: recycling and clearing.
     #[test]
     fn a_buffer_comes_back() {
         let len = 7_654_321;
@@ -144,9 +138,8 @@ mod tests {
         let second = take_for_overwrite(len - 100);
         assert_eq!((second.as_ptr(), second.len()), (address, len - 100));
         give(second);
-        let third = take_zeroed(len);
+        let third = take_for_overwrite(len);
         assert_eq!(third.as_ptr(), address);
-        assert!(third.iter().all(|&x| x == 0.0));
         drop(third);
         drop(Recycled::for_overwrite(len));
         assert!(waiting_bytes() >= len * 4);

@@ -22,7 +22,7 @@ pub mod reduce;
 pub mod winograd;
 
 pub use epilogue::Epilogue;
-pub use parallel::parallel_for;
+#[cfg(test)]
 pub use simd::Isa;
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use super::T;
 use super::packed_weights::{keeps_packed_weights, packed};
-use super::tensors::{contiguous, filled, values};
+use super::tensors::{contiguous, filled, values, values_mut};
 use crate::kernels::cpu::conv_direct::{self, Conv2dShape};
 use crate::kernels::cpu::elementwise::{upsample, upsample_gradient};
 use crate::kernels::cpu::gemm::{LinearShape, linear, linear_input_gradient, linear_weight_gradient};
-use crate::kernels::cpu::winograd::{self, ConvShape, Direction, PackedWeights, Tile};
+use crate::kernels::cpu::reduce::sum_pixels;
+use crate::kernels::cpu::winograd::{self, ConvShape, Tile};
 use crate::kernels::cpu::{self};
 use crate::kernels::{Conv2dOptions, Epilogue};
 use burn::backend::{Flex, TensorMetadata};
@@ -106,8 +107,12 @@ pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<Flex>, options: Conv
     let [height, width] = extents.output();
     filled([extents.input[0], height, width, extents.kernel[3]], |y| match extents.method(keeps_packed_weights()) {
         Method::Winograd(shape, tile) => {
-            let packed = packed(&weight, values(&weight), [shape.c_in, shape.c_out], tile);
-            winograd::forward(&shape, values(&x), &packed, epilogue, y);
+            if keeps_packed_weights() && !shape.favours_unpacked(tile, shape.c_in) {
+                let packed = packed(&weight, values(&weight), [shape.c_in, shape.c_out], tile);
+                winograd::forward(&shape, values(&x), &packed, epilogue, y);
+            } else {
+                winograd::forward_unpacked(&shape, values(&x), values(&weight), tile, epilogue, y);
+            }
         }
         Method::Product(shape) if sample_bias.is_none() && options.scale == 1.0 => {
             linear(&shape, values(&x), values(&weight), epilogue.bias, residual, y);
@@ -125,8 +130,7 @@ pub fn input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2d
     let extents = Extents { input, kernel: weight.shape().dims(), options };
     filled(input, |dx| match extents.method(false) {
         Method::Winograd(shape, tile) => {
-            let packed = PackedWeights::new(w, shape.c_in, shape.c_out, tile, Direction::InputGradient);
-            winograd::input_gradient(&shape, dy, &packed, dx);
+            winograd::input_gradient_unpacked(&shape, dy, w, tile, dx);
         }
         Method::Product(shape) => linear_input_gradient(&shape, dy, w, dx),
         Method::Direct(shape) if options.upsample => {
@@ -138,16 +142,29 @@ pub fn input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2d
     })
 }
 
-pub fn weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOptions) -> T {
+pub fn weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOptions) -> [T; 2] {
     let [x, gradient] = [x, gradient].map(contiguous);
     let dy = values(&gradient);
     let extents = Extents { input: x.shape().dims(), kernel, options };
-    filled(kernel, |dw| match extents.method(false) {
-        Method::Winograd(shape, tile) => winograd::weight_gradient(&shape, values(&x), dy, tile, dw),
-        Method::Product(shape) => linear_weight_gradient(&shape, values(&x), dy, dw),
+    let fill = |fill: &dyn Fn(&mut [f32])| [filled(kernel, fill), channel_sums(&gradient)];
+    match extents.method(false) {
+        Method::Winograd(shape, tile) => {
+            let mut sums = filled([shape.batch, shape.c_out], |_| {});
+            let dw = filled(kernel, |dw| {
+                winograd::weight_and_bias_gradient(&shape, values(&x), dy, tile, dw, values_mut(&mut sums));
+            });
+            [dw, sums]
+        }
+        Method::Product(shape) => fill(&|dw| linear_weight_gradient(&shape, values(&x), dy, dw)),
         Method::Direct(shape) => {
             let x = upsampled(&x, options);
-            conv_direct::weight_gradient(&shape, values(&x), dy, dw);
+            fill(&|dw| conv_direct::weight_gradient(&shape, values(&x), dy, dw))
         }
-    })
+    }
+}
+
+/// Sums over the pixels of each image, `[n, c]`.
+pub fn channel_sums(x: &T) -> T {
+    let [n, h, w, c] = x.shape().dims();
+    filled([n, c], |sums| sum_pixels(n, h * w, c, values(x), sums))
 }

@@ -69,14 +69,12 @@ impl KernelGradients for Flex {
         convolution::input_gradient(gradient, weight, input, options)
     }
 
-    fn conv2d_weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOptions) -> T {
+    fn conv2d_weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOptions) -> [T; 2] {
         convolution::weight_gradient(x, gradient, kernel, options)
     }
 
     fn channel_sums(x: T) -> T {
-        let x = contiguous(x);
-        let [n, h, w, c] = x.shape().dims();
-        filled([n, c], |sums| reduce::sum_pixels(n, h * w, c, values(&x), sums))
+        convolution::channel_sums(&contiguous(x))
     }
 
     fn group_norm_forward(x: T, gamma: T, beta: T, groups: usize, epsilon: f32, silu: bool) -> [T; 3] {

@@ -34,12 +34,9 @@ pub fn keeps_packed_weights() -> bool {
     KEEPING.get()
 }
 
-/// The weights of a forward convolution, transformed for tiles of this size.
+/// The weights of a forward convolution, transformed for tiles of this size, and kept.
 pub fn packed(weight: &FlexTensor, values: &[f32], channels: [usize; 2], tile: Tile) -> Rc<PackedWeights> {
     let pack = || Rc::new(PackedWeights::new(values, channels[0], channels[1], tile, Direction::Forward));
-    if !keeps_packed_weights() {
-        return pack();
-    }
     let storage = weight.data_arc();
     let key = (Arc::as_ptr(&storage) as usize, tile as u8);
     KEPT.with_borrow_mut(|kept| {

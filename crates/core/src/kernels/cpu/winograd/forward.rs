@@ -35,7 +35,7 @@ pub fn input_gradient(shape: &ConvShape, dy: &[f32], weights: &PackedWeights, dx
 /// [`forward`] with HWIO weights as they are: for few tiles they are transformed piece by piece where they are used, which saves
 /// writing and reading four times their size.
 pub fn forward_unpacked(shape: &ConvShape, x: &[f32], w: &[f32], tile: Tile, epilogue: Epilogue, y: &mut [f32]) {
-    if !few(shape, tile, shape.c_in) {
+    if !shape.favours_unpacked(tile, shape.c_in) {
         let weights = PackedWeights::new(w, shape.c_in, shape.c_out, tile, Direction::Forward);
         return forward(shape, x, &weights, epilogue, y);
     }
@@ -48,7 +48,7 @@ pub fn forward_unpacked(shape: &ConvShape, x: &[f32], w: &[f32], tile: Tile, epi
 
 /// [`input_gradient`] with HWIO weights as they are, like [`forward_unpacked`].
 pub fn input_gradient_unpacked(shape: &ConvShape, dy: &[f32], w: &[f32], tile: Tile, dx: &mut [f32]) {
-    if !few(shape, tile, shape.c_out) {
+    if !shape.favours_unpacked(tile, shape.c_out) {
         let weights = PackedWeights::new(w, shape.c_in, shape.c_out, tile, Direction::InputGradient);
         return input_gradient(shape, dy, &weights, dx);
     }
@@ -56,12 +56,6 @@ pub fn input_gradient_unpacked(shape: &ConvShape, dy: &[f32], w: &[f32], tile: T
     assert_eq!((w.len(), dy.len()), (shape.weight_len(), shape.output_len()), "convolution weight and output");
     let weights = RawWeights { values: w, c_in: shape.c_in, c_out: shape.c_out, direction: Direction::InputGradient };
     convolve(shape, false, dy, Weights::Raw(weights, tile), Epilogue::default(), shape.upsample, dx);
-}
-
-/// Whether weights are better transformed where they are used: while all tiles of the image and of the products fit one job's cache.
-fn few(shape: &ConvShape, tile: Tile, c_in: usize) -> bool {
-    const MOST: usize = 8192;
-    Tiling::new(shape, tile).count * padded(c_in) <= MOST
 }
 
 /// Weights, transformed or not.

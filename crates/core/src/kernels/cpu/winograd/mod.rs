@@ -13,9 +13,13 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
-pub use forward::{forward, forward_unpacked, input_gradient, input_gradient_unpacked};
-pub use weight_gradient::{weight_and_bias_gradient, weight_gradient};
+#[cfg(test)]
+pub use forward::input_gradient;
+pub use forward::{forward, forward_unpacked, input_gradient_unpacked};
+pub use weight_gradient::weight_and_bias_gradient;
 pub use weights::{Direction, PackedWeights};
+
+use super::simd::padded;
 
 /// The extents of a 3x3 convolution with stride 1 and padding 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +63,13 @@ impl ConvShape {
         (winograd(best) <= direct && !direct_only()).then_some(best)
     }
 
+    /// Whether weights are better transformed piece by piece where they are used than all before, even if the result were kept:
+    /// while the transformed tiles of `channels` input channels fit one job's cache, four times the weights need not be read.
+    pub fn favours_unpacked(&self, tile: Tile, channels: usize) -> bool {
+        const MOST: usize = 8192;
+        Tiling::new(self, tile).count * padded(channels) <= MOST
+    }
+
     fn assert_input(&self, x: &[f32]) {
         assert!(
             !self.upsample || (self.height.is_multiple_of(2) && self.width.is_multiple_of(2)),
@@ -76,12 +87,6 @@ pub enum Tile {
 }
 
 impl Tile {
-    /// F(4x4), unless rounding the image up to whole tiles wastes more than F(4x4) saves over F(2x2).
-    pub fn for_image(height: usize, width: usize) -> Tile {
-        let cost = |m: usize| (m + 2) * (m + 2) * height.div_ceil(m) * width.div_ceil(m);
-        if cost(4) <= cost(2) { Tile::Four } else { Tile::Two }
-    }
-
     /// Points of the transformed tile, `(M + 2)²`.
     fn points(self) -> usize {
         (self as usize + 2) * (self as usize + 2)

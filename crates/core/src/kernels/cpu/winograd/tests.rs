@@ -125,7 +125,8 @@ fn threads_do_not_change_a_bit() {
             let (mut y, mut dw) = (vec![0.0; shape.output_len()], vec![0.0; w.len()]);
             let packed = PackedWeights::new(&w, shape.c_in, shape.c_out, Tile::Four, Direction::Forward);
             forward(&shape, &x, &packed, Epilogue::default(), &mut y);
-            weight_gradient(&shape, &x, &dy, Tile::Four, &mut dw);
+            let mut sums = vec![f32::NAN; shape.batch * shape.c_out];
+            weight_and_bias_gradient(&shape, &x, &dy, Tile::Four, &mut dw, &mut sums);
             (y, dw)
         })
     };

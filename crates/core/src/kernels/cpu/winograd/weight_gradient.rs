@@ -44,13 +44,8 @@ impl Plan {
     }
 }
 
-/// `dw` (HWIO) of [`forward`](super::forward) from its input and the output's gradient.
-pub fn weight_gradient(shape: &ConvShape, x: &[f32], dy: &[f32], tile: Tile, dw: &mut [f32]) {
-    gradients(shape, x, dy, tile, dw, None);
-}
-
-/// [`weight_gradient`], and on the way the sums of `dy` over the pixels of each image, `[batch][c_out]`: the gradient of the bias
-/// per sample, and summed over the batch that of the bias.
+/// `dw` (HWIO) of [`forward`](super::forward) from its input and the output's gradient, and on the way the sums of `dy` over the
+/// pixels of each image, `[batch][c_out]`: the gradient of the bias per sample, and summed over the batch that of the bias.
 pub fn weight_and_bias_gradient(
     shape: &ConvShape,
     x: &[f32],
@@ -59,30 +54,23 @@ pub fn weight_and_bias_gradient(
     dw: &mut [f32],
     sample_bias: &mut [f32],
 ) {
-    assert_eq!(sample_bias.len(), shape.batch * shape.c_out, "gradient of the bias per sample");
-    gradients(shape, x, dy, tile, dw, Some(sample_bias));
-}
-
-fn gradients(shape: &ConvShape, x: &[f32], dy: &[f32], tile: Tile, dw: &mut [f32], sample_bias: Option<&mut [f32]>) {
     shape.assert_input(x);
     assert_eq!(dy.len(), shape.output_len(), "convolution output gradient");
     assert_eq!(dw.len(), shape.weight_len(), "convolution weight gradient");
+    assert_eq!(sample_bias.len(), shape.batch * shape.c_out, "gradient of the bias per sample");
     let tiling = Tiling::new(shape, tile);
     let plan = Plan::new(shape, &tiling);
-    let sums = sample_bias.as_ref().map_or(0, |sums| sums.len());
     if plan.shares == 1 {
-        return run_jobs(shape, &plan, tiling, tile, [x, dy], dw, sample_bias.unwrap_or_default());
+        return run_jobs(shape, &plan, tiling, tile, [x, dy], dw, sample_bias);
     }
     let mut weights = Recycled::for_overwrite(plan.shares * dw.len());
-    let mut biases = Recycled::for_overwrite(plan.shares * sums);
+    let mut biases = Recycled::for_overwrite(plan.shares * sample_bias.len());
     run_jobs(shape, &plan, tiling, tile, [x, dy], &mut weights, &mut biases);
     sum_shares(&weights, dw);
-    if let Some(sample_bias) = sample_bias {
-        sum_shares(&biases, sample_bias);
-    }
+    sum_shares(&biases, sample_bias);
 }
 
-/// Runs all jobs; `dw` and, if not empty, `sums` have one part per share.
+/// Runs all jobs; `dw` and `sums` have one part per share.
 fn run_jobs(
     shape: &ConvShape,
     plan: &Plan,

@@ -4,9 +4,10 @@ import type { PredictionType } from "./PredictionType.js";
 import type { SigmaSchedule } from "./SigmaSchedule.js";
 
 /**
- * The options of the EDM schedulers.
+ * The options of [`EdmEulerScheduler`](super::EdmEulerScheduler), and part of those of
+ * [`EdmDpmSolverMultistepScheduler`](super::EdmDpmSolverMultistepScheduler).
  */
-export type EdmFormulation = { 
+export type EDMEulerSchedulerConfig = { 
 /**
  * The lowest noise level. Default 0.002.
  */

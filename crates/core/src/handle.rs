@@ -94,7 +94,7 @@ mod runtime {
             let object = self.object.clone();
             let free = move || {
                 drop(pollster::block_on(object.lock()).take());
-                crate::kernels::release_buffers();
+                crate::kernels::release_memory();
                 crate::recycling_allocator::release_kept_memory();
             };
             if let Some(worker) = WORKER.as_ref() {

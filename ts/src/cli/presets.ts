@@ -65,15 +65,10 @@ const quick: TrainingRecipe = {
   ...course,
   resize: "shorter-side",
   trainBatchSize: 32,
-  numEpochs: 20,
+  numEpochs: 24,
   learningRate: 1e-3,
   ddpmNumInferenceSteps: 250,
-  model: {
-    layersPerBlock: 1,
-    blockOutChannels: [32, 64, 64],
-    downBlockTypes: ["DownBlock2D", "DownBlock2D", "AttnDownBlock2D"],
-    upBlockTypes: ["AttnUpBlock2D", "UpBlock2D", "UpBlock2D"],
-  },
+  model: { ...course.model, blockOutChannels: [32, 64, 128, 128] },
 };
 
 export const PRESETS = { quick, course };

@@ -19,7 +19,6 @@ mod plain;
 
 pub use adamw::{AdamWStep, Moments, adamw, sum_of_squares};
 pub use conv2d::Conv2dOptions;
-pub use cpu::buffers::clear as release_buffers;
 pub use flex::keep_packed_weights;
 
 use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension, tensor::FloatTensor};
@@ -119,6 +118,12 @@ pub trait KernelGradients: Kernels {
 
     /// The first `channels` channels of an image, and the others.
     fn split_channels(x: FloatTensor<Self>, channels: usize) -> [FloatTensor<Self>; 2];
+}
+
+/// Gives back the memory that was kept for work that has ended.
+pub fn release_memory() {
+    flex::forget_packed_weights();
+    cpu::buffers::clear();
 }
 
 /// What a convolution adds to its result before it is written.

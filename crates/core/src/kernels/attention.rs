@@ -1,5 +1,6 @@
 //! Scaled dot-product attention: how autodiff records it.
 
+use super::autodiff::register;
 use super::{KernelGradients, Kernels};
 use burn::backend::{Backend, tensor::FloatTensor};
 use burn_autodiff::{
@@ -30,11 +31,7 @@ impl<B: KernelGradients> Backward<B, 3> for AttentionBackward {
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
         let inputs = B::attention_backward(ops.state, gradient);
-        for (parent, gradient) in ops.parents.into_iter().zip(inputs) {
-            if let Some(node) = parent {
-                gradients.register::<B>(node.id, gradient);
-            }
-        }
+        register::<B, 3>(gradients, ops.parents.map(|parent| parent.map(|node| node.id)), inputs.map(Some));
     }
 }
 

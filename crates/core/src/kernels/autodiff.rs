@@ -1,8 +1,21 @@
 //! The operations on `Autodiff`: each records its backward pass.
 
 use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels};
-use burn::backend::tensor::FloatTensor;
-use burn_autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy};
+use burn::backend::{Backend, tensor::FloatTensor};
+use burn_autodiff::{Autodiff, NodeId, checkpoint::strategy::CheckpointStrategy, grads::Gradients};
+
+/// Hands the gradients of an operation's inputs on to those that are in the graph.
+pub fn register<B: Backend, const N: usize>(
+    gradients: &mut Gradients,
+    parents: [Option<NodeId>; N],
+    inputs: [Option<FloatTensor<B>>; N],
+) {
+    for (parent, gradient) in parents.into_iter().zip(inputs) {
+        if let (Some(node), Some(gradient)) = (parent, gradient) {
+            gradients.register::<B>(node, gradient);
+        }
+    }
+}
 
 impl<B: KernelGradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     fn conv2d(

@@ -1,5 +1,6 @@
 //! Joining the channels of two images: how autodiff records it.
 
+use super::autodiff::register;
 use super::{KernelGradients, Kernels};
 use burn::backend::{TensorMetadata, tensor::FloatTensor};
 use burn_autodiff::{
@@ -18,11 +19,7 @@ impl<B: KernelGradients> Backward<B, 2> for ConcatBackward {
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let parts = B::split_channels(gradients.consume::<B>(&ops.node), ops.state);
-        for (parent, gradient) in ops.parents.into_iter().zip(parts) {
-            if let Some(node) = parent {
-                gradients.register::<B>(node.id, gradient);
-            }
-        }
+        register::<B, 2>(gradients, ops.parents.map(|parent| parent.map(|node| node.id)), parts.map(Some));
     }
 }
 

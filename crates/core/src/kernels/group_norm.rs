@@ -1,5 +1,6 @@
 //! Group normalisation with an optional SiLU behind it: how autodiff records it.
 
+use super::autodiff::register;
 use super::{KernelGradients, Kernels};
 use burn::backend::{Backend, tensor::FloatTensor};
 use burn_autodiff::{
@@ -31,11 +32,7 @@ impl<B: KernelGradients> Backward<B, 3> for GroupNormBackward {
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
         let inputs = B::group_norm_backward(ops.state, gradient);
-        for (parent, gradient) in ops.parents.into_iter().zip(inputs) {
-            if let Some(node) = parent {
-                gradients.register::<B>(node.id, gradient);
-            }
-        }
+        register::<B, 3>(gradients, ops.parents.map(|parent| parent.map(|node| node.id)), inputs.map(Some));
     }
 }
 

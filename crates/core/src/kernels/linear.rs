@@ -1,5 +1,6 @@
 //! Matrix product with bias: how autodiff records it.
 
+use super::autodiff::register;
 use super::{KernelGradients, Kernels};
 use burn::backend::tensor::FloatTensor;
 use burn_autodiff::{
@@ -19,11 +20,8 @@ impl<B: KernelGradients> Backward<B, 3> for LinearBackward {
         let (x, weight) = ops.state;
         let gradient = gradients.consume::<B>(&ops.node);
         let (dx, dw, db) = B::linear_backward(x, weight, gradient, ops.parents[0].is_some());
-        for (parent, gradient) in ops.parents.into_iter().zip([dx, Some(dw), Some(db)]) {
-            if let (Some(node), Some(gradient)) = (parent, gradient) {
-                gradients.register::<B>(node.id, gradient);
-            }
-        }
+        let parents = ops.parents.map(|parent| parent.map(|node| node.id));
+        register::<B, 3>(gradients, parents, [dx, Some(dw), Some(db)]);
     }
 }
 

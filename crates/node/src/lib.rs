@@ -12,16 +12,7 @@ fn error(error: emberwing_core::Error) -> Error {
     Error::from_reason(error.to_string())
 }
 
-emberwing_core::bindings!(
-    napi,
-    Float32Array,
-    Float64Array,
-    Int32Array,
-    Uint32Array,
-    Uint8Array,
-    Result,
-    error
-);
+emberwing_core::bindings!(napi, Float32Array, Float64Array, Int32Array, Uint32Array, Uint8Array, Result, error);
 
 #[napi_derive::module_init]
 fn init() {

@@ -94,3 +94,27 @@ fn a_seed_gives_the_weights_of_torch() {
     let mean: f32 = output.iter().map(|x| x.abs()).sum::<f32>() / output.len() as f32;
     assert_close("mean", &[mean], &[0.266027], 1e-5);
 }
+
+/// Dropout acts in training alone, and repeats with its seed.
+#[test]
+fn dropout_drops_in_training_only() {
+    let golden = load_safetensors("unet2d/base/io.safetensors");
+    let (shape, sample) = &golden["sample"];
+    let inputs = Inputs { sample, shape, timesteps: &golden["timesteps"].1, class_labels: &[] };
+    let build = |dropout: f64| {
+        let config = String::from_utf8(read("unet2d/base/config.json")).unwrap();
+        let config = read_config("config.json", &config).unwrap();
+        let mut config: UNet2DModelConfig = serde_json::from_str(&config.options_json).unwrap();
+        config.dropout = dropout;
+        UNet2DModel::new(config, Source::Generator(&mut Generator::new(1)), &Device::flex()).unwrap()
+    };
+    let predict = |model: &UNet2DModel| pollster::block_on(to_nchw(model.predict(inputs))).unwrap();
+    let target = Target { values: &golden["target"].1, weights: &[] };
+    let loss = |model: &mut UNet2DModel| pollster::block_on(mse_backward(model, inputs, target)).unwrap();
+    let (mut plain, mut dropping) = (build(0.0), build(0.5));
+    assert_eq!(predict(&plain), predict(&dropping));
+    let (without, with) = (loss(&mut plain), loss(&mut dropping));
+    assert!((without - with).abs() > 1e-3, "{without} and {with}");
+    dropping.seed_dropout(0);
+    assert_eq!(loss(&mut dropping), with, "the same seed drops the same values");
+}

@@ -1,5 +1,5 @@
 /**
- * What both bindings (the Node addon and the WebAssembly module) export: the contract of `crates/core/src/bindings.rs`.
+ * What both bindings (the Node addon and the WebAssembly module) export: the contract of `crates/core/src/bindings`.
  *
  * Configurations and options cross as JSON text with camelCase keys, bulk data as typed arrays, long-lived things as
  * handles with `dispose()`. Errors arrive as `Error("[Code] message")`; `engine.ts` turns them into `EmberwingError`.

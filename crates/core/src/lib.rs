@@ -4,7 +4,6 @@
 //! Nothing here knows JavaScript except `bindings`; nothing here reads or writes files: bytes come in and go out.
 
 pub mod bindings;
-pub mod bindings_support;
 pub mod data;
 pub mod device;
 pub mod error;

@@ -1,4 +1,4 @@
-//! What the lines of `bindings` call: from what JavaScript hands over to what the core takes.
+//! What the lines of the bindings call: from what JavaScript hands over to what the core takes.
 
 use crate::data::{DataLoader, Dataset, Image};
 use crate::handle::Handle;

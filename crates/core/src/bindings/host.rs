@@ -1,0 +1,189 @@
+//! Random numbers and schedulers.
+
+/// Random numbers and schedulers: host arithmetic, synchronous.
+#[macro_export]
+macro_rules! host_bindings {
+    ($bind:ident, $Floats:ty, $Doubles:ty, $Ints:ty, $Sizes:ty, $Bytes:ty, $Result:ident, $error:ident) => {
+        #[$bind]
+        pub fn devices() -> String {
+            $crate::json::to_json(&$crate::device::devices())
+        }
+
+        #[$bind]
+        pub struct Generator($crate::bindings::support::SharedGenerator);
+
+        #[$bind]
+        impl Generator {
+            #[$bind(constructor)]
+            pub fn new(seed: f64) -> $Result<Generator> {
+                $crate::bindings::support::generator(seed).map(Self).map_err($error)
+            }
+
+            #[$bind(getter)]
+            pub fn seed(&self) -> f64 {
+                $crate::bindings::support::lock(&self.0).seed() as f64
+            }
+
+            #[$bind]
+            pub fn randn(&self, count: u32) -> $Floats {
+                $crate::bindings::support::lock(&self.0).randn(count as usize).into()
+            }
+
+            #[$bind]
+            pub fn rand(&self, count: u32) -> $Floats {
+                $crate::bindings::support::lock(&self.0).rand(count as usize).into()
+            }
+
+            #[$bind]
+            pub fn randint(&self, low: f64, high: f64, count: u32) -> $Result<$Ints> {
+                $crate::bindings::support::randint(&self.0, low, high, count).map(Into::into).map_err($error)
+            }
+
+            #[$bind]
+            pub fn randperm(&self, n: u32) -> $Ints {
+                $crate::bindings::support::lock(&self.0).randperm(n as usize).into()
+            }
+
+            #[$bind(js_name = "getState")]
+            pub fn get_state(&self) -> $Bytes {
+                $crate::bindings::support::lock(&self.0).state().into()
+            }
+
+            #[$bind(js_name = "setState")]
+            pub fn set_state(&self, state: $Bytes) -> $Result<()> {
+                $crate::bindings::support::lock(&self.0).set_state(&state).map_err($error)
+            }
+
+            #[$bind(js_name = "createUNet2DModel")]
+            pub async fn create_unet_2d_model(&self, config: String, device: String) -> $Result<UNet2DModel> {
+                let generator = self.0.clone();
+                let model = async move || $crate::bindings::support::create_model(&config, &device, &generator);
+                let model = $crate::handle::run(model).await.map_err($error)?;
+                Ok(UNet2DModel(model))
+            }
+        }
+
+        #[$bind]
+        pub struct StepOutput($crate::schedulers::StepOutput);
+
+        #[$bind]
+        impl StepOutput {
+            #[$bind(js_name = "prevSample")]
+            pub fn prev_sample(&self) -> $Floats {
+                self.0.prev_sample.clone().into()
+            }
+
+            #[$bind(js_name = "predOriginalSample")]
+            pub fn pred_original_sample(&self) -> $Floats {
+                self.0.pred_original_sample.clone().unwrap_or_default().into()
+            }
+        }
+
+        #[$bind]
+        pub struct Scheduler(std::sync::Mutex<Box<dyn $crate::schedulers::Scheduler>>);
+
+        #[$bind]
+        impl Scheduler {
+            #[$bind(constructor)]
+            pub fn new(class_name: String, config: String) -> $Result<Scheduler> {
+                let scheduler = $crate::schedulers::create(&class_name, &config).map_err($error)?;
+                Ok(Self(std::sync::Mutex::new(scheduler)))
+            }
+
+            #[$bind(js_name = "fromPythonConfig")]
+            pub fn from_python_config(text: String, class_name: String) -> $Result<Scheduler> {
+                let scheduler = $crate::bindings::support::scheduler_from_file(&text, &class_name).map_err($error)?;
+                Ok(Self(std::sync::Mutex::new(scheduler)))
+            }
+
+            #[$bind]
+            pub fn convert(&self, class_name: String, overrides: String) -> $Result<Scheduler> {
+                let scheduler = $crate::bindings::support::lock(&self.0);
+                let converted = $crate::schedulers::convert(&**scheduler, &class_name, &overrides).map_err($error)?;
+                Ok(Self(std::sync::Mutex::new(converted)))
+            }
+
+            #[$bind(js_name = "className")]
+            pub fn class_name(&self) -> String {
+                $crate::bindings::support::lock(&self.0).class_name().to_string()
+            }
+
+            #[$bind]
+            pub fn config(&self) -> String {
+                $crate::bindings::support::lock(&self.0).config_json()
+            }
+
+            #[$bind(js_name = "pythonConfig")]
+            pub fn python_config(&self) -> $Result<String> {
+                $crate::bindings::support::scheduler_file(&**$crate::bindings::support::lock(&self.0)).map_err($error)
+            }
+
+            #[$bind(js_name = "setTimesteps")]
+            pub fn set_timesteps(&self, options: String) -> $Result<()> {
+                let options = $crate::json::from_json(&options).map_err($error)?;
+                $crate::bindings::support::lock(&self.0).set_timesteps(&options).map_err($error)
+            }
+
+            #[$bind]
+            pub fn timesteps(&self) -> $Doubles {
+                $crate::bindings::support::lock(&self.0).timesteps().to_vec().into()
+            }
+
+            #[$bind(js_name = "initNoiseSigma")]
+            pub fn init_noise_sigma(&self) -> f64 {
+                f64::from($crate::bindings::support::lock(&self.0).init_noise_sigma())
+            }
+
+            #[$bind(js_name = "scaleModelInput")]
+            pub fn scale_model_input(&self, sample: $Floats, timestep: f64) -> $Result<$Floats> {
+                let mut scheduler = $crate::bindings::support::lock(&self.0);
+                scheduler.scale_model_input(&sample, timestep).map(Into::into).map_err($error)
+            }
+
+            #[$bind(js_name = "noiseDraws")]
+            pub fn noise_draws(&self, timestep: f64, options: String) -> $Result<u32> {
+                let options = $crate::json::from_json(&options).map_err($error)?;
+                let scheduler = $crate::bindings::support::lock(&self.0);
+                scheduler.noise_draws(timestep, &options).map(|draws| draws as u32).map_err($error)
+            }
+
+            #[$bind]
+            pub fn step(
+                &self,
+                model_output: $Floats,
+                timestep: f64,
+                sample: $Floats,
+                shape: $Sizes,
+                options: String,
+                noise: $Floats,
+            ) -> $Result<StepOutput> {
+                let output = $crate::bindings::support::lock(&self.0).step($crate::schedulers::StepInput {
+                    model_output: &model_output,
+                    timestep,
+                    sample: &sample,
+                    shape: &$crate::bindings::support::sizes(&shape),
+                    options: &$crate::json::from_json(&options).map_err($error)?,
+                    noise: &noise,
+                });
+                output.map(StepOutput).map_err($error)
+            }
+
+            #[$bind(js_name = "addNoise")]
+            pub fn add_noise(&self, original: $Floats, noise: $Floats, timesteps: $Doubles) -> $Result<$Floats> {
+                let scheduler = $crate::bindings::support::lock(&self.0);
+                scheduler.add_noise(&original, &noise, &timesteps).map(Into::into).map_err($error)
+            }
+
+            #[$bind(js_name = "getVelocity")]
+            pub fn get_velocity(&self, sample: $Floats, noise: $Floats, timesteps: $Doubles) -> $Result<$Floats> {
+                let scheduler = $crate::bindings::support::lock(&self.0);
+                scheduler.get_velocity(&sample, &noise, &timesteps).map(Into::into).map_err($error)
+            }
+
+            #[$bind]
+            pub fn table(&self, name: String) -> $Floats {
+                $crate::bindings::support::lock(&self.0).table(&name).into()
+            }
+        }
+    };
+}

@@ -206,7 +206,7 @@ describe("wrong usage is one line and exit code 2", () => {
     ["train --learning-rate -1", /'-1' is invalid\. Expected a number of at least 0/],
     ["train --adam-beta1 1", /'1' is invalid\. Expected a number of at least 0 and below 1/],
     ["train --preset slow", /'slow' is invalid\. Allowed choices are quick, course/],
-    ["train --resolution 30", /--resolution: expected a multiple of 4 for this preset's model, got 30/],
+    ["train --resolution 30", /--resolution: expected a multiple of 8 for this preset's model, got 30/],
     ["train --ddpm-num-steps 10 --ddpm-num-inference-steps 11", /expected at most the 10 of --ddpm-num-steps, got 11/],
     ["train --device gpu:7", /--device: expected one of "cpu".*, got "gpu:7"/],
     ["train --dataset-name butterflies --train-data-dir pictures", /cannot be used with/],

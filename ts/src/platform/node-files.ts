@@ -1,6 +1,6 @@
 /** The file system of Node, Deno and Bun. Imported by `node.ts` alone. */
 import { randomUUID } from "node:crypto";
-import { access, constants, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { EmberwingError } from "../errors.js";
 import type { Files } from "./files.js";
@@ -31,18 +31,41 @@ async function list(directory: string, { recursive }: { recursive: boolean }): P
 
 async function makeWritable(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    await makeFolders(resolve(directory));
     await access(directory, constants.W_OK);
   } catch (error) {
     throw writeFailed(directory, error);
   }
 }
 
+/**
+ * Makes a folder and those above it. Node's own `recursive` never returns where a file system refuses new folders with
+ * ENOENT, as `/proc` does.
+ */
+async function makeFolders(directory: string): Promise<void> {
+  try {
+    await mkdir(directory);
+  } catch (error) {
+    if (hasCode(error, "EEXIST") && (await stat(directory)).isDirectory()) return;
+    const parent = dirname(directory);
+    if (!hasCode(error, "ENOENT") || (await exists(parent))) throw error;
+    await makeFolders(parent);
+    await makeFolders(directory);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function write(path: string, content: Uint8Array | string): Promise<void> {
   const target = resolve(path);
   const temporary = join(dirname(target), `.${randomUUID()}.tmp`);
   try {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolders(dirname(target));
     await writeAndSync(temporary, content);
     await rename(temporary, target);
   } catch (error) {

@@ -45,6 +45,21 @@ export const CASES = [
   { name: "start", title: "start to first denoising step", measure: "start", rounds: 9, goal: { seconds: 0.5 } },
 ];
 
+/** On a graphics card: sizes that keep it busy. The peer is PyTorch on CUDA in full float32. */
+export const GPU_CASES = [
+  { name: "train-64", title: "train step, batch 64", ...step("train", COURSE, 64, 25), goal: { speed: 1 } },
+  { name: "train-256", title: "train step, batch 256", ...step("train", COURSE, 256, 15), goal: { speed: 1 } },
+  { name: "denoise-1", title: "denoising step, batch 1", ...step("denoise", COURSE, 1, 51), goal: { speed: 1 } },
+  { name: "denoise-64", title: "denoising step, batch 64", ...step("denoise", COURSE, 64, 25), goal: { speed: 1 } },
+  { name: "denoise-256", title: "denoising step, batch 256", ...step("denoise", COURSE, 256, 15), goal: { speed: 1 } },
+  {
+    name: "train-16-large",
+    title: "64 × 64, train step, batch 16",
+    ...step("train", SCRIPT, 16, 15),
+    goal: { speed: 1 },
+  },
+];
+
 function step(task, model, batch, rounds) {
   return { measure: "steps", task, model, batch, rounds };
 }

@@ -34,8 +34,8 @@ function denoise(unet, shape) {
 }
 
 const ACTIONS = {
-  async prepare({ task, model, batch }) {
-    const unet = await UNet2DModel.create(model, { generator });
+  async prepare({ task, model, batch, device }) {
+    const unet = await UNet2DModel.create(model, { generator, device });
     step = TASKS[task](unet, [batch, 3, model.sampleSize, model.sampleSize]);
     return {};
   },

@@ -1,14 +1,14 @@
 /**
- * emberwing against PyTorch on this machine's processor, step by step in turns.
+ * emberwing against PyTorch on this machine's processor, or on a graphics card, step by step in turns.
  *
- *     node bench/run.mjs [--cases train-16,denoise-1] [--rounds 10] [--quick] [--json FILE]
+ *     node bench/run.mjs [--device gpu] [--cases train-16,denoise-1] [--rounds 10] [--quick] [--json FILE]
  */
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus, loadavg } from "node:os";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import { CASES } from "./cases.mjs";
+import { CASES, GPU_CASES } from "./cases.mjs";
 import { MEASURES } from "./measure.mjs";
 import { summarise, table } from "./report.mjs";
 import { sides, threads } from "./sides.mjs";
@@ -20,13 +20,14 @@ const QUICK_ROUNDS = 3;
 function options() {
   const { values } = parseArgs({
     options: {
+      device: { type: "string", default: "cpu" },
       cases: { type: "string" },
       rounds: { type: "string" },
       quick: { type: "boolean", default: false },
       json: { type: "string" },
     },
   });
-  return { ...values, rounds: roundsOf(values), cases: casesOf(values.cases) };
+  return { ...values, rounds: roundsOf(values), cases: casesOf(values) };
 }
 
 /** The number asked for, or none: each case then has its own. */
@@ -36,25 +37,32 @@ function roundsOf({ rounds, quick }) {
   return Number(rounds);
 }
 
-function casesOf(names) {
-  if (names === undefined) return CASES;
+function casesOf({ cases: names, device }) {
+  const all = device === "cpu" ? CASES : GPU_CASES;
+  if (names === undefined) return all;
   return names.split(",").map((name) => {
-    const found = CASES.find((each) => each.name === name);
-    if (!found) throw new Error(`--cases: expected some of ${CASES.map((each) => each.name).join(", ")}, got ${name}`);
+    const found = all.find((each) => each.name === name);
+    if (!found) throw new Error(`--cases: expected some of ${all.map((each) => each.name).join(", ")}, got ${name}`);
     return found;
   });
 }
 
-function describeMachine() {
+/** The processor with its threads, or the card as emberwing names it. */
+async function describeMachine(device) {
+  if (device !== "cpu") {
+    const { devices } = await import("emberwing");
+    const name = devices().find((each) => each.startsWith(device)) ?? device;
+    return `${name}, ${cpus()[0].model} beside it, f32`;
+  }
   const [load] = loadavg();
   const busy = load > 0.5 ? "; the machine is busy, do not trust these numbers" : "";
   return `${cpus()[0].model}, ${threads} threads on either side, f32, load ${load.toFixed(1)}${busy}`;
 }
 
 async function main() {
-  const { cases, rounds, quick, json } = options();
-  const { all, about } = sides();
-  const machine = describeMachine();
+  const { device, cases, rounds, quick, json } = options();
+  const { all, about } = sides(device);
+  const machine = await describeMachine(device);
   console.log(`${machine}\n${about}`);
   const results = [];
   for (const testCase of cases) {

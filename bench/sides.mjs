@@ -21,19 +21,19 @@ const KEEP_MEMORY = {
 /**
  * One taker of steps: `worker` and `starter` are programs to run, `setting` turns a case into its first request.
  */
-const emberwing = {
+const emberwing = (device) => ({
   name: "emberwing",
   worker: { command: process.execPath, args: [path("ours.mjs")], env: { RAYON_NUM_THREADS: String(threads) } },
   starter: { command: process.execPath, args: [path("start-ours.mjs"), PIPELINE] },
-  setting: ({ task, model, batch }) => ({ task, model, batch }),
-};
+  setting: ({ task, model, batch }) => ({ task, model, batch, device }),
+});
 
-function pytorch(name, python, env) {
+function pytorch(name, device, python, env) {
   return {
     name,
     worker: { command: python, args: [path("peer.py")], env },
     starter: { command: python, args: [path("start_peer.py"), PIPELINE], env },
-    setting: ({ task, model, batch }) => ({ task, model: inPython(model), batch, threads }),
+    setting: ({ task, model, batch }) => ({ task, model: inPython(model), batch, threads, device }),
   };
 }
 
@@ -43,19 +43,30 @@ function inPython(model) {
   return Object.fromEntries(Object.entries(model).map(([name, value]) => [snake(name), value]));
 }
 
+const ABOUT = `
+import torch, diffusers
+print(f"PyTorch {torch.__version__}, diffusers {diffusers.__version__}")
+`;
+const ABOUT_CUDA = `
+import torch, diffusers
+name = torch.cuda.get_device_name()
+print(f"PyTorch {torch.__version__} with CUDA {torch.version.cuda} on {name}, TF32 off, diffusers {diffusers.__version__}")
+`;
+
 /** All sides that are here, ours first, with a sentence about the peer. */
-export function sides() {
+export function sides(device) {
   const python = process.env.EMBERWING_PYTHON ?? "python3";
-  const script = "import torch, diffusers; print(f'PyTorch {torch.__version__}, diffusers {diffusers.__version__}')";
-  const found = spawnSync(python, ["-c", script], { encoding: "utf8" });
+  const onCard = device !== "cpu";
+  const found = spawnSync(python, ["-c", onCard ? ABOUT_CUDA : ABOUT], { encoding: "utf8" });
   if (found.status !== 0) {
     const why = found.error?.message ?? found.stderr.trim().split("\n").at(-1);
     return {
-      all: [emberwing],
-      about: `PyTorch not measured: ${why}. Set EMBERWING_PYTHON to a Python with diffusers.`,
+      all: [emberwing(device)],
+      about: `PyTorch not measured: ${why}. Set EMBERWING_PYTHON to a Python with diffusers${onCard ? " and CUDA" : ""}.`,
     };
   }
-  const all = [emberwing, pytorch("pytorch", python)];
-  if (process.platform === "linux") all.push(pytorch("pytorch, memory kept", python, KEEP_MEMORY));
+  if (onCard) return { all: [emberwing(device), pytorch("pytorch", "cuda", python)], about: found.stdout.trim() };
+  const all = [emberwing(device), pytorch("pytorch", "cpu", python)];
+  if (process.platform === "linux") all.push(pytorch("pytorch, memory kept", "cpu", python, KEEP_MEMORY));
   return { all, about: found.stdout.trim() };
 }

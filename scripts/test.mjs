@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import { prepareAdapter } from "./build/adapter.mjs";
 import { root } from "./build/paths.mjs";
 import { explained, runAndRead } from "./build/process.mjs";
 import { setUp } from "./build/steps.mjs";
@@ -69,6 +70,7 @@ function countsOf(report) {
 }
 
 await explained(async () => {
+  await prepareAdapter();
   await setUp();
   const { passed, failed, skipped } = add(await rustTests(), await typescriptTests());
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);

@@ -1,7 +1,7 @@
 /** The steps from a checkout to a package that runs, in order, each skipped where its result is up to date. */
 
 import { fingerprint, isUpToDate, remember } from "./fingerprint.mjs";
-import { native } from "./native.mjs";
+import { gpu, native } from "./native.mjs";
 import { packages } from "./packages.mjs";
 import { read, SetupError } from "./process.mjs";
 import { checkRequirements } from "./requirements.mjs";
@@ -19,7 +19,7 @@ import { wasm } from "./wasm.mjs";
  */
 
 /** @type {Step[]} */
-const STEPS = [packages, native, wasm, typescript];
+const STEPS = [packages, native, gpu, wasm, typescript];
 
 /**
  * @param {string[]} names

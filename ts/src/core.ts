@@ -16,7 +16,7 @@ export interface GeneratorHandle {
   /** The whole state (mt19937 words, position, cached normal), for checkpoints. */
   getState(): Uint8Array;
   setState(state: Uint8Array): void;
-  /** A model with torch's default initialisation, drawn in torch's order. */
+  /** A model with torch's default initialisation, drawn in torch's order. `device`: as `devices()` says, or empty. */
   createUNet2DModel(config: string, device: string): Promise<UNet2DModelHandle>;
 }
 
@@ -168,7 +168,7 @@ export interface DecodedImageHandle {
 
 /** What every binding exports. */
 export interface Core {
-  /** JSON list of device names, the CPU first. */
+  /** JSON list of device names, the CPU first. The first call asks the drivers of graphics cards. */
   devices(): string;
 
   Generator: new (seed: number) => GeneratorHandle;

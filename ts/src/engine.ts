@@ -58,10 +58,14 @@ function toEmberwingError(error: unknown): unknown {
 }
 
 /**
- * The devices that a model can live on, the CPU first.
+ * The devices that a model can live on: the CPU, then graphics cards, the best first.
+ *
+ * Wherever a device is asked for, short names do as well: `"gpu"` is the best graphics card, `"gpu:1"` the second, and
+ * `"auto"` a graphics card if there is one made of hardware, else the CPU. Without a name it is the CPU, or what the
+ * environment variable `EMBERWING_DEVICE` says.
  *
  * @example
- * console.log(devices()); // ["cpu"]
+ * console.log(devices()); // ["cpu", "gpu:0 (NVIDIA H100 80GB HBM3, Vulkan, 86 GB)"]
  */
 export function devices(): string[] {
   return JSON.parse(call((core) => core.devices())) as string[];

@@ -10,6 +10,9 @@
  * - `MissingFile`: a file or folder that is needed does not exist.
  * - `InvalidImage`: an image cannot be decoded.
  * - `Unsupported`: something that diffusers knows and emberwing does not do.
+ * - `DeviceUnavailable`: a device is not there, is not in this build, or cannot be opened.
+ * - `DeviceLost`: a graphics card stopped answering; what lived on it is lost.
+ * - `OutOfMemory`: a device has no memory left for what was asked.
  * - `Internal`: a calculation failed inside; always a bug worth a report.
  * - `WriteFailed`: a file or folder cannot be written.
  * - `NotInitialized`: the engine is not there: `init()` was not awaited, or the native addon was not built.
@@ -25,6 +28,9 @@ export type ErrorCode =
   | "MissingFile"
   | "InvalidImage"
   | "Unsupported"
+  | "DeviceUnavailable"
+  | "DeviceLost"
+  | "OutOfMemory"
   | "Internal"
   | "WriteFailed"
   | "NotInitialized"

@@ -11,17 +11,38 @@ export * from "./index.js";
 useCore(loadAddon);
 useFiles(nodeFiles);
 
+/** The addon that knows graphics cards and the CPU, then the small one with the CPU alone. */
+const ADDONS = ["emberwing-gpu", "emberwing"] as const;
+
+/**
+ * Loads the first addon that is there. One has everything: handles of two could not work together.
+ * `EMBERWING_ADDON=emberwing` takes the small one all the same.
+ */
 function loadAddon(): Core {
-  const name = `emberwing.${process.platform}-${process.arch}.node`;
+  const require = createRequire(import.meta.url);
+  const platform = `${process.platform}-${process.arch}`;
+  const wanted = process.env.EMBERWING_ADDON;
+  const paths = ADDONS.filter((name) => !wanted || name === wanted).map((name) => `#native/${name}.${platform}.node`);
+  const path = paths.find((path) => isThere(require, path));
   try {
-    return createRequire(import.meta.url)(`#native/${name}`) as Core;
+    if (path === undefined) throw new Error(`looked for ${paths.join(", ") || `${wanted}, which is no addon's name`}`);
+    return require(path) as Core;
   } catch (error) {
     throw new EmberwingError(
       "NotInitialized",
-      `the native addon for ${process.platform}-${process.arch} (dist/native/${name}) cannot be loaded: ` +
+      `the native addon for ${platform} cannot be loaded (${(error as Error).message}): ` +
         "run `npm run setup` in emberwing's folder to build it",
       { cause: error },
     );
+  }
+}
+
+function isThere(require: NodeJS.Require, path: string): boolean {
+  try {
+    require.resolve(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

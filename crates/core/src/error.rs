@@ -34,6 +34,15 @@ pub enum Error {
     /// Something that diffusers knows and emberwing does not do (yet).
     #[error("[Unsupported] {0}")]
     Unsupported(String),
+    /// A device was asked for that is not there, that this build has no code for, or that cannot be opened.
+    #[error("[DeviceUnavailable] {0}")]
+    DeviceUnavailable(String),
+    /// A graphics card stopped answering; what lived on it is lost.
+    #[error("[DeviceLost] {0}")]
+    DeviceLost(String),
+    /// A device has no memory left for what was asked.
+    #[error("[OutOfMemory] {0}")]
+    OutOfMemory(String),
     /// A calculation failed inside emberwing or burn: always a bug worth a report.
     #[error("[Internal] {0}")]
     Internal(String),

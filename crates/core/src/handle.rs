@@ -95,6 +95,7 @@ mod runtime {
             let free = move || {
                 drop(pollster::block_on(object.lock()).take());
                 crate::kernels::release_memory();
+                crate::device::release_memory();
                 crate::recycling_allocator::release_kept_memory();
             };
             if let Some(worker) = WORKER.as_ref() {

@@ -14,7 +14,7 @@ const CONFIG_FILE = "config.json";
 
 /** Where a new model lives and where its first weights come from. */
 export interface CreateOptions {
-  /** One of `devices()`. Default `"cpu"`. */
+  /** One of `devices()`, or a short name: see there. Default: `"cpu"`. */
   device?: string;
   /** Draws the weights: torch's default initialisation, so that a seed gives PyTorch's. Default: a random seed. */
   generator?: Generator;
@@ -23,7 +23,7 @@ export interface CreateOptions {
 export interface LoadModelOptions {
   /** The folder inside the source that holds the model. */
   subfolder?: string;
-  /** One of `devices()`. Default `"cpu"`. */
+  /** One of `devices()`, or a short name: see there. Default: `"cpu"`. */
   device?: string;
   /** Takes the files of a variant, such as `"fp16"`. */
   variant?: string;
@@ -81,7 +81,7 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
   /** A model with random weights. `config` is any part of the options; the others take diffusers' defaults. */
   static async create(config: Partial<UNet2DModelConfig> = {}, options: CreateOptions = {}): Promise<UNet2DModel> {
     checkOptions("options", options, ["device", "generator"]);
-    const { device = "cpu" } = options;
+    const { device = "" } = options;
     const generator = resolveGenerator({ generator: options.generator });
     const json = JSON.stringify(config);
     return new UNet2DModel(await enqueue(() => generator.handle.createUNet2DModel(json, device)));
@@ -100,7 +100,7 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
    */
   static async fromPretrained(source: PretrainedSource, options: LoadModelOptions = {}): Promise<UNet2DModel> {
     checkOptions("options", options, ["subfolder", "device", "variant"]);
-    const { subfolder, device = "cpu", variant } = options;
+    const { subfolder, device = "", variant } = options;
     const root = openFolder(source);
     const folder = subfolder ? root.subfolder(subfolder) : root;
     const config = await readText(folder, CONFIG_FILE);

@@ -12,7 +12,7 @@ export interface PipelineComponent {
 }
 
 export interface LoadPipelineOptions {
-  /** One of `devices()`, for the models. Default `"cpu"`. */
+  /** One of `devices()`, for the models, or a short name: see there. Default: `"cpu"`. */
   device?: string;
   /** Takes the models' files of a variant, such as `"fp16"`. */
   variant?: string;

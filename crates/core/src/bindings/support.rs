@@ -100,9 +100,10 @@ impl Model {
 pub fn create_model(config: &str, device_name: &str, generator: &SharedGenerator) -> Result<Model> {
     let config: UNet2DModelConfig = json::from_json(config)?;
     let mut generator = lock(generator);
-    let mut model = UNet2DModel::new(config, Source::Generator(&mut generator), &device::device(device_name)?)?;
+    let found = device::find(device_name)?;
+    let mut model = UNet2DModel::new(config, Source::Generator(&mut generator), &found.device)?;
     model.seed_dropout(generator.seed());
-    Ok(Model::new(model, device_name))
+    Ok(Model::new(model, &found.name))
 }
 
 pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str) -> Result<Model> {
@@ -111,12 +112,12 @@ pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str)
         return Err(Error::file("config.json", format!("is for a {class_name}, not for a UNet2DModel")));
     }
     let config: UNet2DModelConfig = json::from_json(&config.options_json)?;
-    let device = device::device(device_name)?;
+    let found = device::find(device_name)?;
     let mut names = Vec::new();
-    UNet2DModel::new(config.clone(), Source::Names(&mut names), &device)?;
+    UNet2DModel::new(config.clone(), Source::Names(&mut names), &found.device)?;
     weights.check_names(names.iter().map(String::as_str))?;
-    let model = UNet2DModel::new(config, Source::Weights(weights), &device)?;
-    Ok(Model::new(model, device_name))
+    let model = UNet2DModel::new(config, Source::Weights(weights), &found.device)?;
+    Ok(Model::new(model, &found.name))
 }
 
 /// What goes into a model, owned, so that it can go to the worker thread.

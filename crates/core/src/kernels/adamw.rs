@@ -24,7 +24,7 @@ pub struct Moments {
 }
 
 /// Operations on parameters, outside of any graph.
-#[backend_extension(Flex)]
+#[backend_extension(Flex, Cube: cfg(feature = "gpu"))]
 pub trait ParameterKernels: Backend {
     /// New value and moments; `kernels::plain::adamw` is the definition.
     fn adamw(

@@ -11,21 +11,27 @@ mod autodiff;
 mod concat;
 mod conv2d;
 mod cpu;
+#[cfg(feature = "gpu")]
+mod cube;
 mod flex;
 mod group_norm;
+mod interpolation_points;
 mod linear;
-#[cfg(test)]
+// The definitions, which tests compare with; the graphics card also takes from them what it has no kernel for.
+#[cfg(any(test, feature = "gpu"))]
+#[cfg_attr(not(test), allow(unused))]
 mod plain;
+mod prediction;
 
 pub use adamw::{AdamWStep, Moments, adamw, sum_of_squares};
 pub use conv2d::Conv2dOptions;
-pub use flex::keep_packed_weights;
+pub use prediction::keep_packed_weights;
 
 use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
 
 /// The operations, in the form that every backend provides.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 pub trait Kernels: Backend {
     /// `(conv(x) + bias + epilogue) · options.scale`; see [`conv2d`].
     fn conv2d(
@@ -123,6 +129,8 @@ pub trait KernelGradients: Kernels {
 /// Gives back the memory that was kept for work that has ended.
 pub fn release_memory() {
     flex::forget_packed_weights();
+    #[cfg(feature = "gpu")]
+    cube::forget_packed_weights();
     cpu::buffers::clear();
 }
 

@@ -121,7 +121,7 @@ pub async fn to_nchw(x: Tensor<4>) -> Result<Vec<f32>> {
 pub async fn download(tensor: DispatchTensor, count: usize) -> Result<Vec<f32>> {
     // The rank of the view does not matter: the data are contiguous, and counted.
     let data = Tensor::<1>::from_dispatch(tensor).reshape([count]).into_data_async().await;
-    let data = data.map_err(|error| Error::Internal(format!("a tensor could not be read: {error:?}")))?;
+    let data = data.map_err(crate::device::read_error)?;
     data.try_into_vec::<f32>().map_err(|error| Error::Internal(format!("a tensor has another type: {error:?}")))
 }
 

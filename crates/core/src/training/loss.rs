@@ -31,9 +31,11 @@ pub async fn mse_backward(model: &mut UNet2DModel, inputs: Inputs<'_>, target: T
         }
     };
     let loss = error.mean();
-    let value = download(loss.clone().inner().into_dispatch(), 1).await?;
+    let value = loss.clone().inner().into_dispatch();
     let mut gradients = loss.backward();
     model.parameters.accumulate(&leaves, &mut gradients);
+    // Read when all work is handed over: a graphics card would stand still while it waits for us.
+    let value = download(value, 1).await?;
     value.first().copied().ok_or_else(|| Error::Internal("the loss has no value".into()))
 }
 

@@ -1,7 +1,7 @@
 //! Which kernel does which convolution on the CPU.
 
 use super::T;
-use super::packed_weights::{keeps_packed_weights, packed};
+use super::packed_weights::packed;
 use super::tensors::{contiguous, filled, values, values_mut};
 use crate::kernels::cpu::conv_direct::{self, Conv2dShape};
 use crate::kernels::cpu::elementwise::{upsample, upsample_gradient};
@@ -9,6 +9,7 @@ use crate::kernels::cpu::gemm::{LinearShape, linear, linear_input_gradient, line
 use crate::kernels::cpu::reduce::sum_pixels;
 use crate::kernels::cpu::winograd::{self, ConvShape, Tile};
 use crate::kernels::cpu::{self};
+use crate::kernels::prediction::keeps_packed_weights;
 use crate::kernels::{Conv2dOptions, Epilogue};
 use burn::backend::{Flex, TensorMetadata};
 

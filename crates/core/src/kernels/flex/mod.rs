@@ -4,7 +4,7 @@ mod convolution;
 mod packed_weights;
 mod tensors;
 
-pub use packed_weights::{forget_packed_weights, keep_packed_weights};
+pub use packed_weights::forget_packed_weights;
 
 use super::adamw::{AdamWStep, ParameterKernels};
 use super::cpu::attention::{AttentionGradients, AttentionShape, attention, attention_gradient};

@@ -5,7 +5,6 @@
 use crate::kernels::cpu::winograd::{Direction, PackedWeights, Tile};
 use burn::tensor::Bytes;
 use burn_flex::FlexTensor;
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
@@ -15,26 +14,9 @@ struct Kept {
     packed: Arc<PackedWeights>,
 }
 
-thread_local! {
-    static KEEPING: Cell<bool> = const { Cell::new(false) };
-}
-
 /// By the address of the weights and the size of the tiles. One for the process: the runs of a model may come on
 /// different threads.
 static KEPT: LazyLock<Mutex<HashMap<(usize, u8), Kept>>> = LazyLock::new(Mutex::default);
-
-/// Runs `predict` with transformed weights kept from one run to the next.
-pub fn keep_packed_weights<R>(predict: impl FnOnce() -> R) -> R {
-    KEEPING.set(true);
-    let result = predict();
-    KEEPING.set(false);
-    result
-}
-
-/// Whether transformed weights are kept just now.
-pub fn keeps_packed_weights() -> bool {
-    KEEPING.get()
-}
 
 /// The weights of a forward convolution, transformed for tiles of this size, and kept.
 pub fn packed(weight: &FlexTensor, values: &[f32], channels: [usize; 2], tile: Tile) -> Arc<PackedWeights> {

@@ -2,18 +2,10 @@
 //!
 //! `y = A^T [(G g) ⊙ (B^T d)]` computes M outputs of a 3-tap correlation with `P = M + 2` products (Winograd 1980; Lavin and
 //! Gray 2016, arXiv:1509.09308). Two dimensions nest one: `Y = A^T [(G g G^T) ⊙ (B^T d B)] A`.
-//! F(4,3) interpolates at 0, ±√½, ±√2 and infinity; the usual 0, ±1, ±2 has twice the rounding error.
 //! Every function takes and returns vectors over channels.
 
 use crate::kernels::cpu::simd::Simd;
-
-const A1: f32 = core::f32::consts::FRAC_1_SQRT_2;
-const B1: f32 = core::f32::consts::SQRT_2;
-const A2: f32 = 0.5;
-const B2: f32 = 2.0;
-/// Lagrange factors of the points ±√½ and ±√2.
-const NA: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
-const NB: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
+use crate::kernels::interpolation_points::{A1, A2, B1, B2, NA, NB};
 
 /// `B^T d`: P inputs to P points.
 #[inline(always)]

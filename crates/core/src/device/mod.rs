@@ -1,0 +1,128 @@
+//! The devices that models live on. Beside `kernels/`, the only place that names a backend.
+
+#[cfg(feature = "gpu")]
+mod gpu;
+
+use crate::{Error, Result};
+use burn::tensor::Device;
+
+/// The processor, which is always there.
+const CPU: &str = "cpu";
+
+/// A device that was found, with its name in [`devices`].
+pub struct Found {
+    pub device: Device,
+    pub name: String,
+}
+
+/// Names the device of models for which none is chosen.
+const DEFAULT: &str = "EMBERWING_DEVICE";
+
+/// Names of the devices of this machine, the CPU first: `cpu`, `gpu:0 (NVIDIA H100, Vulkan, 80 GB)`, …
+pub fn devices() -> Vec<String> {
+    let mut names = vec![CPU.to_string()];
+    names.extend(graphics_cards());
+    names
+}
+
+/// The device for a name: `cpu`; `gpu`, the best graphics card; `gpu:1`, one of several, counted as in [`devices`]; `auto`, a
+/// graphics card if there is one made of hardware, else the CPU; or a whole name out of [`devices`]. An empty name stands for what
+/// the environment variable `EMBERWING_DEVICE` says, else for the CPU.
+pub fn find(name: &str) -> Result<Found> {
+    let default = || std::env::var(DEFAULT).unwrap_or_else(|_| CPU.into());
+    let name = if name.is_empty() { &default() } else { name };
+    // What stands in parentheses describes the device and does not choose it.
+    let chosen = name.split_once(" (").map_or(name, |(chosen, _)| chosen);
+    match chosen {
+        CPU => Ok(cpu()),
+        "auto" => automatic(),
+        "gpu" => graphics_card(0),
+        _ => match chosen.strip_prefix("gpu:").and_then(|index| index.parse().ok()) {
+            Some(index) => graphics_card(index),
+            None => Err(Error::argument("device", "cpu, gpu, gpu:0, gpu:1, … or auto", format!("\"{name}\""))),
+        },
+    }
+}
+
+fn cpu() -> Found {
+    Found { device: Device::flex(), name: CPU.into() }
+}
+
+/// Gives back the memory of graphics cards that no tensor needs any more.
+pub fn release_memory() {
+    #[cfg(feature = "gpu")]
+    gpu::release_memory();
+}
+
+/// What the failure to read a tensor means. A device reports what went wrong in the work before only there, and as text.
+pub fn read_error(error: impl std::fmt::Display) -> Error {
+    let text = error.to_string();
+    // The lines behind are places in burn's sources.
+    let lines: Vec<&str> = text.lines().take_while(|line| !line.contains("Backtrace")).map(str::trim).collect();
+    let problem = lines.join(" ");
+    if problem.contains("poisoned") {
+        return Error::DeviceLost(format!("the device stopped answering; load the model again. {problem}"));
+    }
+    let refused = ["out of device memory allocating ", "can't allocate buffer of size: "];
+    let bytes = refused.iter().find_map(|words| problem.split_once(words));
+    match bytes.and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()) {
+        Some(bytes) => {
+            let hint = "take a smaller batch or smaller images, or dispose of models that are not needed";
+            Error::OutOfMemory(format!("the device has no room for {bytes} more bytes: {hint}"))
+        }
+        None => Error::Internal(format!("a tensor could not be read: {problem}")),
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn graphics_cards() -> Vec<String> {
+    gpu::names()
+}
+
+#[cfg(feature = "gpu")]
+fn graphics_card(index: usize) -> Result<Found> {
+    gpu::open(index)
+}
+
+#[cfg(feature = "gpu")]
+fn automatic() -> Result<Found> {
+    if gpu::first_is_hardware() { gpu::open(0) } else { Ok(cpu()) }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn graphics_cards() -> Vec<String> {
+    Vec::new()
+}
+
+#[cfg(not(feature = "gpu"))]
+fn graphics_card(_: usize) -> Result<Found> {
+    let message = "device: this build has the CPU only, and a graphics card was asked for; in Node the addon for graphics \
+                   cards (emberwing-gpu) is missing: `npm run setup` builds it";
+    Err(Error::DeviceUnavailable(message.into()))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn automatic() -> Result<Found> {
+    Ok(cpu())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_of_a_device_have_their_own_codes() {
+        let full = "An error happened\nCaused by:\n  out of device memory allocating 4096 bytes\nBacktrace: …";
+        assert!(matches!(read_error(full), Error::OutOfMemory(message) if message.contains("4096 more bytes")));
+        let lost = "The device is poisoned\nCaused by:\n  a trap";
+        assert!(matches!(read_error(lost), Error::DeviceLost(_)));
+        assert!(matches!(read_error("odd"), Error::Internal(_)));
+    }
+
+    #[test]
+    fn the_cpu_is_always_there() {
+        assert_eq!(devices()[0], "cpu");
+        assert_eq!(find("cpu").map(|found| found.name), Ok("cpu".to_string()));
+        assert!(matches!(find("tpu:0"), Err(Error::InvalidArgument { .. })));
+    }
+}

@@ -1,0 +1,139 @@
+//! Kernels with a thread for each element.
+
+use super::tensors::{buffer, elementwise, empty, len};
+use burn::backend::TensorMetadata;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+/// The channels of two images, one after the other.
+pub fn concat(first: &CubeTensor, second: &CubeTensor) -> CubeTensor {
+    let [n, h, w, a] = first.shape().dims();
+    let [_, _, _, b] = second.shape().dims();
+    let joined = empty(first, [n, h, w, a + b]);
+    let (count, threads) = elementwise(&first.client, len(&joined));
+    // SAFETY: the kernel stops at the last element.
+    unsafe {
+        concat_kernel::launch_unchecked(
+            &first.client,
+            count,
+            threads,
+            buffer(first),
+            buffer(second),
+            buffer(&joined),
+            len(&joined) as u32,
+            a as u32,
+            b as u32,
+        );
+    }
+    joined
+}
+
+#[cube(launch_unchecked)]
+fn concat_kernel(first: &[f32], second: &[f32], joined: &mut [f32], all: u32, a: u32, b: u32) {
+    let (a, b) = (a as usize, b as usize);
+    if ABSOLUTE_POS >= all as usize {
+        terminate!();
+    }
+    let (pixel, channel) = (ABSOLUTE_POS / (a + b), ABSOLUTE_POS % (a + b));
+    if channel < a {
+        joined[ABSOLUTE_POS] = first[pixel * a + channel];
+    } else {
+        joined[ABSOLUTE_POS] = second[pixel * b + channel - a];
+    }
+}
+
+/// The first `channels` channels of an image, and the others.
+pub fn split(x: &CubeTensor, channels: usize) -> [CubeTensor; 2] {
+    let [n, h, w, c] = x.shape().dims();
+    [(0, channels), (channels, c - channels)].map(|(from, count)| {
+        let part = empty(x, [n, h, w, count]);
+        let (cubes, threads) = elementwise(&x.client, len(&part));
+        // SAFETY: the kernel stops at the last element of the part.
+        unsafe {
+            channels_kernel::launch_unchecked(
+                &x.client,
+                cubes,
+                threads,
+                buffer(x),
+                buffer(&part),
+                len(&part) as u32,
+                c as u32,
+                from as u32,
+                count as u32,
+            );
+        }
+        part
+    })
+}
+
+#[cube(launch_unchecked)]
+fn channels_kernel(x: &[f32], part: &mut [f32], all: u32, channels: u32, from: u32, count: u32) {
+    if ABSOLUTE_POS >= all as usize {
+        terminate!();
+    }
+    let (pixel, channel) = (ABSOLUTE_POS / count as usize, ABSOLUTE_POS % count as usize);
+    part[ABSOLUTE_POS] = x[pixel * channels as usize + from as usize + channel];
+}
+
+/// Sums of 2x2 pixels: the transpose of nearest-neighbour up-sampling.
+pub fn sum_squares_of_pixels(x: &CubeTensor) -> CubeTensor {
+    let [n, h, w, c] = x.shape().dims();
+    let y = empty(x, [n, h / 2, w / 2, c]);
+    let (count, threads) = elementwise(&x.client, len(&y));
+    // SAFETY: the kernel stops at the last pixel.
+    unsafe {
+        pixels_kernel::launch_unchecked(
+            &x.client,
+            count,
+            threads,
+            buffer(x),
+            buffer(&y),
+            len(&y) as u32,
+            (w / 2) as u32,
+            c as u32,
+        );
+    }
+    y
+}
+
+#[cube(launch_unchecked)]
+fn pixels_kernel(x: &[f32], y: &mut [f32], all: u32, width: u32, channels: u32) {
+    let (width, channels) = (width as usize, channels as usize);
+    if ABSOLUTE_POS >= all as usize {
+        terminate!();
+    }
+    let (pixel, channel) = (ABSOLUTE_POS / channels, ABSOLUTE_POS % channels);
+    // Rows of all images, one after the other.
+    let (row, column) = (pixel / width, pixel % width);
+    let first = (row * 4usize * width + column * 2usize) * channels + channel;
+    let below = first + 2usize * width * channels;
+    y[ABSOLUTE_POS] = x[first] + x[first + channels] + x[below] + x[below + channels];
+}
+
+/// `[rows, columns]` to `[columns, rows]`.
+pub fn transpose(x: &CubeTensor, rows: usize, columns: usize) -> CubeTensor {
+    let y = empty(x, [columns, rows]);
+    let (count, threads) = elementwise(&x.client, rows * columns);
+    // SAFETY: the kernel stops at the last element.
+    unsafe {
+        transpose_kernel::launch_unchecked(
+            &x.client,
+            count,
+            threads,
+            buffer(x),
+            buffer(&y),
+            rows as u32,
+            columns as u32,
+        );
+    }
+    y
+}
+
+#[cube(launch_unchecked)]
+fn transpose_kernel(x: &[f32], y: &mut [f32], rows: u32, columns: u32) {
+    let (rows, columns) = (rows as usize, columns as usize);
+    if ABSOLUTE_POS >= rows * columns {
+        terminate!();
+    }
+    y[ABSOLUTE_POS] = x[ABSOLUTE_POS % rows * columns + ABSOLUTE_POS / rows];
+}

@@ -1,0 +1,127 @@
+//! The operations on graphics cards: burn's tensors in and out, the arithmetic in CubeCL kernels, which become SPIR-V, WGSL or
+//! Metal where they run. Which kernel does what depends on shapes alone.
+
+mod adamw;
+mod attention;
+mod convolution;
+mod elementwise;
+mod group_norm;
+mod packed_weights;
+mod patches;
+mod product;
+mod reduce;
+mod tensors;
+mod winograd;
+
+use super::adamw::{AdamWStep, ParameterKernels};
+use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels, plain};
+use burn::backend::TensorMetadata;
+use burn_cubecl::CubeBackend;
+use burn_cubecl::tensor::CubeTensor;
+use product::{Finish, ProductShape, product};
+use tensors::contiguous;
+
+pub use packed_weights::forget_packed_weights;
+
+type T = CubeTensor;
+
+impl Kernels for CubeBackend {
+    fn conv2d(x: T, weight: T, bias: T, epilogue: Epilogue<Self>, options: Conv2dOptions) -> T {
+        convolution::forward(x, weight, bias, epilogue, options)
+    }
+
+    fn group_norm(x: T, gamma: T, beta: T, groups: usize, epsilon: f32, silu: bool) -> T {
+        let [y, _, _] = Self::group_norm_forward(x, gamma, beta, groups, epsilon, silu);
+        y
+    }
+
+    fn attention(query: T, key: T, value: T, heads: usize) -> T {
+        let [output, _] = Self::attention_forward(query, key, value, heads);
+        output
+    }
+
+    fn linear(x: T, weight: T, bias: T) -> T {
+        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+        let [rows, depth] = x.shape().dims();
+        let [_, columns] = weight.shape().dims();
+        let problem = ProductShape { batch: 1, rows, depth, columns, transposed: false };
+        product(problem, &x, &weight, Finish { bias: Some(&bias), ..Finish::NONE }, [rows, columns])
+    }
+
+    fn concat_channels(first: T, second: T) -> T {
+        elementwise::concat(&contiguous(first), &contiguous(second))
+    }
+}
+
+/// Whether a head is left to matrix products.
+fn is_large(query: &T, heads: usize) -> bool {
+    let [_, _, inner] = query.shape().dims();
+    inner / heads > attention::LARGEST_HEAD
+}
+
+impl KernelGradients for CubeBackend {
+    fn conv2d_input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2dOptions) -> T {
+        convolution::input_gradient(gradient, weight, input, options)
+    }
+
+    fn conv2d_weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOptions) -> [T; 2] {
+        let sums = Self::channel_sums(gradient.clone());
+        [convolution::weight_gradient(x, gradient, kernel, options), sums]
+    }
+
+    fn channel_sums(x: T) -> T {
+        reduce::pixel_sums(&contiguous(x))
+    }
+
+    fn group_norm_forward(x: T, gamma: T, beta: T, groups: usize, epsilon: f32, silu: bool) -> [T; 3] {
+        group_norm::forward(&contiguous(x), &contiguous(gamma), &contiguous(beta), groups, epsilon, silu)
+    }
+
+    fn group_norm_backward(saved: super::group_norm::Saved<Self>, gradient: T) -> [T; 3] {
+        let [x, gamma, beta] = [saved.x, saved.gamma, saved.beta].map(contiguous);
+        group_norm::backward(&super::group_norm::Saved { x, gamma, beta, ..saved }, &contiguous(gradient))
+    }
+
+    fn attention_forward(query: T, key: T, value: T, heads: usize) -> [T; 2] {
+        if is_large(&query, heads) {
+            return plain::attention::<Self>(query, key, value, heads);
+        }
+        attention::forward(&contiguous(query), &contiguous(key), &contiguous(value), heads)
+    }
+
+    fn attention_backward(saved: super::attention::Saved<Self>, gradient: T) -> [T; 3] {
+        if is_large(&saved.query, saved.heads) {
+            return plain::attention_backward::<Self>(saved, gradient);
+        }
+        let [query, key, value, output] = [saved.query, saved.key, saved.value, saved.output].map(contiguous);
+        let saved = super::attention::Saved { query, key, value, output, ..saved };
+        attention::backward(&saved, &contiguous(gradient))
+    }
+
+    fn linear_backward(x: T, weight: T, gradient: T, needs_input_gradient: bool) -> (Option<T>, T, T) {
+        let (x, weight, gradient) = (contiguous(x), contiguous(weight), contiguous(gradient));
+        let [rows, inputs] = x.shape().dims();
+        let [_, outputs] = weight.shape().dims();
+        let problem = ProductShape { batch: 1, rows, depth: outputs, columns: inputs, transposed: false };
+        let dx = needs_input_gradient.then(|| {
+            let turned = elementwise::transpose(&weight, inputs, outputs);
+            product(problem, &gradient, &turned, Finish::NONE, [rows, inputs])
+        });
+        let dw = convolution::weights_product(rows, inputs, outputs, &x, &gradient, [inputs, outputs]);
+        (dx, dw, reduce::row_sums(&gradient))
+    }
+
+    fn split_channels(x: T, channels: usize) -> [T; 2] {
+        elementwise::split(&contiguous(x), channels)
+    }
+}
+
+impl ParameterKernels for CubeBackend {
+    fn adamw(value: T, gradient: T, first: T, second: T, step: AdamWStep) -> (T, T, T) {
+        adamw::adamw(value, &contiguous(gradient), first, second, step)
+    }
+
+    fn sum_of_squares(x: T) -> T {
+        reduce::sum_of_squares(&contiguous(x))
+    }
+}

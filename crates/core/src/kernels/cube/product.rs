@@ -1,0 +1,428 @@
+//! Matrix products, which all convolutions and linear layers end in.
+//!
+//! A workgroup of 16 x 16 threads computes a tile of the result. It walks along the depth: a slice of both factors is loaded
+//! into shared memory while the slice before is multiplied out of it, and each thread keeps its part of the tile in
+//! registers. Which tile fits is a matter of shape alone, so that nothing is tuned at run time.
+
+use super::tensors::{THREADS, buffer, empty, vector_size};
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+/// Threads of a workgroup along each side of the tile.
+const SIDE: usize = 16;
+/// Values that one load of shared memory moves.
+const WIDTH: usize = 4;
+
+type Four = Vector<f32, Const<4>>;
+
+/// The part of the result that one workgroup computes, and how deep a slice it loads at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tile {
+    rows: usize,
+    columns: usize,
+    depth: usize,
+}
+
+impl Tile {
+    /// Accumulators of a thread: rows, and columns in vectors.
+    fn registers(self) -> [usize; 2] {
+        [self.rows / SIDE, self.columns / (SIDE * WIDTH)]
+    }
+}
+
+/// Batched matrix product `[batch, rows, depth] · [batch, depth, columns]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProductShape {
+    pub batch: usize,
+    pub rows: usize,
+    pub depth: usize,
+    pub columns: usize,
+    /// Whether the first factor is stored as `[batch, depth, rows]`.
+    pub transposed: bool,
+}
+
+impl ProductShape {
+    /// Large tiles read the factors less often; small ones keep more of the card busy.
+    fn tile(&self) -> Tile {
+        let tiles =
+            |rows: usize, columns: usize| self.batch * self.rows.div_ceil(rows) * self.columns.div_ceil(columns);
+        let enough = 256;
+        if self.columns > 64 && self.rows > 64 && tiles(128, 128) >= enough {
+            Tile { rows: 128, columns: 128, depth: 8 }
+        } else if self.rows > 64 && tiles(128, 64) >= enough {
+            Tile { rows: 128, columns: 64, depth: 16 }
+        } else {
+            Tile { rows: 64, columns: 64, depth: 16 }
+        }
+    }
+
+    /// How many parts the depth is cut into, each summed by workgroups of its own, so that the card is busy
+    /// although the result is small.
+    fn splits(&self) -> usize {
+        let tile = self.tile();
+        let tiles = self.batch * self.rows.div_ceil(tile.rows) * self.columns.div_ceil(tile.columns);
+        let (enough, shallowest) = (512, 256);
+        (enough / tiles).clamp(1, (self.depth / shallowest).max(1))
+    }
+}
+
+/// What is added to a product before it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Addend {
+    Nothing,
+    /// A value a column for each of the images that the rows belong to.
+    SampleBias,
+    /// A tensor of the result's shape.
+    Residual,
+}
+
+/// `(product + bias + addend) · scale`.
+pub struct Finish<'a> {
+    pub bias: Option<&'a CubeTensor>,
+    pub addend: Option<&'a CubeTensor>,
+    pub kind: Addend,
+    /// Rows of one image.
+    pub rows_per_sample: usize,
+    pub scale: f32,
+}
+
+impl Finish<'_> {
+    pub const NONE: Self = Self { bias: None, addend: None, kind: Addend::Nothing, rows_per_sample: 1, scale: 1.0 };
+}
+
+/// The product of `a` and `b` with `finish`; the result's buffer has the shape `shape`.
+pub fn product<const D: usize>(
+    problem: ProductShape,
+    a: &CubeTensor,
+    b: &CubeTensor,
+    finish: Finish,
+    shape: [usize; D],
+) -> CubeTensor {
+    let splits = problem.splits();
+    if splits > 1 {
+        let parts = partial_products(problem, a, b, splits);
+        return super::reduce::finish_parts(&parts, splits, finish, problem.columns, shape);
+    }
+    let y = empty(a, shape);
+    launch(problem, a, b, finish, &y, 1);
+    y
+}
+
+/// Sums over parts of the depth: `[parts, batch, rows, columns]`, and how many there are.
+pub fn split_product(problem: ProductShape, a: &CubeTensor, b: &CubeTensor) -> (CubeTensor, usize) {
+    let splits = problem.splits();
+    (partial_products(problem, a, b, splits), splits)
+}
+
+fn partial_products(problem: ProductShape, a: &CubeTensor, b: &CubeTensor, splits: usize) -> CubeTensor {
+    let parts = empty(a, [splits, problem.batch, problem.rows, problem.columns]);
+    launch(problem, a, b, Finish::NONE, &parts, splits);
+    parts
+}
+
+fn launch(problem: ProductShape, a: &CubeTensor, b: &CubeTensor, finish: Finish, y: &CubeTensor, splits: usize) {
+    let ProductShape { batch, rows, depth, columns, transposed } = problem;
+    let tile = problem.tile();
+    let depth_per_split = depth.div_ceil(splits).next_multiple_of(tile.depth);
+    let count = CubeCount::Static(
+        columns.div_ceil(tile.columns) as u32,
+        rows.div_ceil(tile.rows) as u32,
+        (batch * splits) as u32,
+    );
+    let (bias, addend) = (finish.bias.unwrap_or(b), finish.addend.unwrap_or(b));
+    // SAFETY: the kernel checks rows, columns and depth against the extents of the buffers.
+    unsafe {
+        product_kernel::launch_unchecked(
+            &a.client,
+            count,
+            CubeDim::new_1d(THREADS),
+            vector_size(if transposed { rows } else { depth }),
+            vector_size(columns),
+            buffer(a),
+            buffer(b),
+            buffer(bias),
+            buffer(addend),
+            buffer(y),
+            rows as u32,
+            depth as u32,
+            columns as u32,
+            batch as u32,
+            depth_per_split as u32,
+            finish.rows_per_sample as u32,
+            finish.scale,
+            tile,
+            transposed,
+            finish.bias.is_some(),
+            finish.kind,
+        );
+    }
+}
+
+/// Four values of row `row`, from column `column` on; zeros outside.
+#[cube]
+fn load_four<N: Size>(
+    x: &[Vector<f32, N>],
+    start: usize,
+    row: usize,
+    column: usize,
+    rows: usize,
+    columns: usize,
+) -> Four {
+    let width = N::value();
+    let mut four = Four::new(0.0f32);
+    if row < rows {
+        let at = start + row * columns + column;
+        if comptime!(width == 4) {
+            if column < columns {
+                let loaded = x[at / 4];
+                #[unroll]
+                for i in 0..4usize {
+                    four.insert(i, loaded.extract(i));
+                }
+            }
+        } else {
+            #[unroll]
+            for i in 0..4usize {
+                if column + i < columns {
+                    four.insert(i, x[at + i].extract(0usize));
+                }
+            }
+        }
+    }
+    four
+}
+
+/// Which rows of the tile thread `thread` of the 16 that share columns computes.
+#[cube]
+fn tile_row(thread: usize, #[comptime] index: usize, #[comptime] transposed: bool) -> usize {
+    if comptime!(transposed) {
+        (thread + comptime!(index / 4 * SIDE)) * 4usize + comptime!(index % 4)
+    } else {
+        thread + comptime!(index * SIDE)
+    }
+}
+
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
+fn product_kernel<NA: Size, NB: Size>(
+    a: &[Vector<f32, NA>],
+    b: &[Vector<f32, NB>],
+    bias: &[Vector<f32, NB>],
+    addend: &[Vector<f32, NB>],
+    y: &mut [Vector<f32, NB>],
+    rows: u32,
+    depth: u32,
+    columns: u32,
+    batch: u32,
+    depth_per_split: u32,
+    rows_per_sample: u32,
+    scale: f32,
+    #[comptime] tile: Tile,
+    #[comptime] transposed: bool,
+    #[comptime] has_bias: bool,
+    #[comptime] kind: Addend,
+) {
+    let (rows, depth, columns) = (rows as usize, depth as usize, columns as usize);
+    let thread = UNIT_POS as usize;
+    let (thread_row, thread_column) = (thread / SIDE, thread % SIDE);
+    let item = (CUBE_POS_Z % batch) as usize;
+    let part = CUBE_POS_Z / batch;
+    let tile_depth = comptime!(tile.depth);
+    let first_row = CUBE_POS_Y as usize * comptime!(tile.rows);
+    let first_column = CUBE_POS_X as usize * comptime!(tile.columns);
+    let a_start = item * rows * depth;
+    let b_start = item * depth * columns;
+    let begin = (part * depth_per_split) as usize;
+    let end = min(begin + depth_per_split as usize, depth);
+
+    // Vectors along the depth (first factor as it is) or along the rows (transposed).
+    let a_vectors = comptime!(tile.rows * tile.depth / WIDTH);
+    let b_vectors = comptime!(tile.columns * tile.depth / WIDTH);
+    let a_loads = comptime!(a_vectors.div_ceil(THREADS as usize));
+    let b_loads = comptime!(b_vectors.div_ceil(THREADS as usize));
+    let a_line = comptime!(if transposed { tile.rows / WIDTH } else { tile.depth / WIDTH });
+    let b_line = comptime!(tile.columns / WIDTH);
+    let mut a_shared = Shared::<[Four]>::new_slice(a_vectors);
+    let mut b_shared = Shared::<[Four]>::new_slice(b_vectors);
+    let mut a_next = Array::<Four>::new(a_loads);
+    let mut b_next = Array::<Four>::new(b_loads);
+
+    let row_registers = comptime!(tile.registers()[0]);
+    let column_registers = comptime!(tile.registers()[1]);
+    let mut sums = Array::<Four>::new(comptime!(row_registers * column_registers));
+    #[unroll]
+    for i in 0..comptime!(row_registers * column_registers) {
+        sums[i] = Four::new(0.0f32);
+    }
+
+    let mut at = begin;
+    while at < end {
+        #[unroll]
+        for i in 0..a_loads {
+            let index = thread + comptime!(i * THREADS as usize);
+            let (line, within) = (index / a_line, index % a_line * WIDTH);
+            if comptime!(transposed) {
+                // Depth beyond this part belongs to another.
+                a_next[i] = load_four::<NA>(a, a_start, at + line, first_row + within, end, rows);
+            } else {
+                a_next[i] = load_four::<NA>(a, a_start, first_row + line, at + within, rows, depth);
+            }
+        }
+        #[unroll]
+        for i in 0..b_loads {
+            let index = thread + comptime!(i * THREADS as usize);
+            let (line, within) = (index / b_line, index % b_line * WIDTH);
+            b_next[i] = load_four::<NB>(b, b_start, at + line, first_column + within, end, columns);
+        }
+        sync_cube();
+        #[unroll]
+        for i in 0..a_loads {
+            let index = thread + comptime!(i * THREADS as usize);
+            if index < a_vectors {
+                a_shared[index] = a_next[i];
+            }
+        }
+        #[unroll]
+        for i in 0..b_loads {
+            let index = thread + comptime!(i * THREADS as usize);
+            if index < b_vectors {
+                b_shared[index] = b_next[i];
+            }
+        }
+        sync_cube();
+        if comptime!(transposed) {
+            multiply_transposed(&a_shared, &b_shared, &mut sums, thread_row, thread_column, tile);
+        } else {
+            multiply(&a_shared, &b_shared, &mut sums, thread_row, thread_column, tile);
+        }
+        at += tile_depth;
+    }
+
+    let result = CUBE_POS_Z as usize * rows * columns;
+    #[unroll]
+    for i in 0..row_registers {
+        let row = first_row + tile_row(thread_row, i, transposed);
+        #[unroll]
+        for j in 0..column_registers {
+            let column = first_column + (thread_column + comptime!(j * SIDE)) * WIDTH;
+            let mut value = sums[comptime!(i * column_registers + j)];
+            if comptime!(has_bias) {
+                value += load_four::<NB>(bias, 0usize, 0usize, column, 1usize, columns);
+            }
+            if comptime!(kind == Addend::SampleBias) {
+                value += load_four::<NB>(addend, 0usize, row / rows_per_sample as usize, column, rows, columns);
+            }
+            if comptime!(kind == Addend::Residual) {
+                value += load_four::<NB>(addend, 0usize, row, column, rows, columns);
+            }
+            value = value * Four::new(scale);
+            if row < rows {
+                store_four::<NB>(y, result + row * columns, column, columns, value);
+            }
+        }
+    }
+}
+
+#[cube]
+fn store_four<N: Size>(y: &mut [Vector<f32, N>], line: usize, column: usize, columns: usize, value: Four) {
+    let width = N::value();
+    if comptime!(width == 4) {
+        if column < columns {
+            let mut whole = Vector::<f32, N>::empty();
+            #[unroll]
+            for i in 0..N::value() {
+                whole.insert(i, value.extract(i));
+            }
+            y[(line + column) / 4] = whole;
+        }
+    } else {
+        #[unroll]
+        for i in 0..4usize {
+            if column + i < columns {
+                y[line + column + i] = Vector::<f32, N>::new(value.extract(i));
+            }
+        }
+    }
+}
+
+/// Adds the product of the slices in shared memory; the first factor's lines run along the depth.
+#[cube]
+fn multiply(
+    a: &Shared<[Four]>,
+    b: &Shared<[Four]>,
+    sums: &mut Array<Four>,
+    thread_row: usize,
+    thread_column: usize,
+    #[comptime] tile: Tile,
+) {
+    let row_registers = comptime!(tile.registers()[0]);
+    let column_registers = comptime!(tile.registers()[1]);
+    let a_line = comptime!(tile.depth / WIDTH);
+    let b_line = comptime!(tile.columns / WIDTH);
+    let mut left = Array::<Four>::new(row_registers);
+    let mut right = Array::<Four>::new(column_registers);
+    #[unroll]
+    for chunk in 0..a_line {
+        #[unroll]
+        for i in 0..row_registers {
+            left[i] = a[(thread_row + comptime!(i * SIDE)) * a_line + chunk];
+        }
+        #[unroll]
+        for k in 0..4usize {
+            #[unroll]
+            for j in 0..column_registers {
+                right[j] = b[comptime!((chunk * 4 + k) * b_line + j * SIDE) + thread_column];
+            }
+            #[unroll]
+            for i in 0..row_registers {
+                let factor = Four::new(left[i].extract(k));
+                #[unroll]
+                for j in 0..column_registers {
+                    let sum = comptime!(i * column_registers + j);
+                    sums[sum] = fma(factor, right[j], sums[sum]);
+                }
+            }
+        }
+    }
+}
+
+/// As [`multiply`], with the first factor's lines along the rows.
+#[cube]
+fn multiply_transposed(
+    a: &Shared<[Four]>,
+    b: &Shared<[Four]>,
+    sums: &mut Array<Four>,
+    thread_row: usize,
+    thread_column: usize,
+    #[comptime] tile: Tile,
+) {
+    let row_vectors = comptime!(tile.registers()[0] / WIDTH);
+    let column_registers = comptime!(tile.registers()[1]);
+    let a_line = comptime!(tile.rows / WIDTH);
+    let b_line = comptime!(tile.columns / WIDTH);
+    let mut left = Array::<Four>::new(row_vectors);
+    let mut right = Array::<Four>::new(column_registers);
+    #[unroll]
+    for k in 0..comptime!(tile.depth) {
+        #[unroll]
+        for i in 0..row_vectors {
+            left[i] = a[comptime!(k * a_line + i * SIDE) + thread_row];
+        }
+        #[unroll]
+        for j in 0..column_registers {
+            right[j] = b[comptime!(k * b_line + j * SIDE) + thread_column];
+        }
+        #[unroll]
+        for i in 0..row_vectors {
+            #[unroll]
+            for r in 0..4usize {
+                let factor = Four::new(left[i].extract(r));
+                #[unroll]
+                for j in 0..column_registers {
+                    let sum = comptime!((i * 4 + r) * column_registers + j);
+                    sums[sum] = fma(factor, right[j], sums[sum]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Sums.
+
+use super::product::{Addend, Finish};
+use super::tensors::{THREADS, buffer, elementwise, empty, len};
+use burn::backend::TensorMetadata;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+/// Adds up `count` values in shared memory that lie `step` apart; the caller is at place `index` of them, at `thread`. The sum is
+/// in the first one. All threads of a workgroup must come here.
+#[cube]
+pub fn tree_sum<N: Size>(
+    shared: &mut Shared<[Vector<f32, N>]>,
+    index: usize,
+    thread: usize,
+    #[comptime] count: usize,
+    #[comptime] step: usize,
+) {
+    let rounds = comptime!(usize::BITS - (count - 1).leading_zeros());
+    #[unroll]
+    for round in 0..rounds {
+        // Of `left` values the upper half is added to the lower; an odd one in the middle waits.
+        let left = comptime!(count.div_ceil(1 << round));
+        let half = comptime!(left.div_ceil(2));
+        if index < comptime!(left - half) {
+            shared[thread] = shared[thread] + shared[thread + comptime!(half * step)];
+        }
+        sync_cube();
+    }
+}
+
+/// Sums over the rows: `[rows, columns]` to `[columns]`.
+pub fn row_sums(x: &CubeTensor) -> CubeTensor {
+    let [rows, columns] = x.shape().dims();
+    let y = empty(x, [columns]);
+    launch_sums(x, &y, 1, rows, columns);
+    y
+}
+
+/// Sums over the pixels: `[n, h, w, c]` to `[n, c]`.
+pub fn pixel_sums(x: &CubeTensor) -> CubeTensor {
+    let [n, h, w, c] = x.shape().dims();
+    let y = empty(x, [n, c]);
+    launch_sums(x, &y, n, h * w, c);
+    y
+}
+
+/// Columns of a workgroup.
+const COLUMNS: usize = 32;
+const ROWS: usize = THREADS as usize / COLUMNS;
+
+fn launch_sums(x: &CubeTensor, y: &CubeTensor, batch: usize, rows: usize, columns: usize) {
+    // SAFETY: the kernel stops at the last row and column.
+    unsafe {
+        sums_kernel::launch_unchecked(
+            &x.client,
+            CubeCount::Static(columns.div_ceil(COLUMNS) as u32, batch as u32, 1),
+            CubeDim::new_1d(THREADS),
+            buffer(x),
+            buffer(y),
+            rows as u32,
+            columns as u32,
+        );
+    }
+}
+
+#[cube(launch_unchecked)]
+fn sums_kernel(x: &[f32], y: &mut [f32], rows: u32, columns: u32) {
+    let (rows, columns) = (rows as usize, columns as usize);
+    let thread = UNIT_POS as usize;
+    let (first_row, column) = (thread / COLUMNS, CUBE_POS_X as usize * COLUMNS + thread % COLUMNS);
+    let item = CUBE_POS_Y as usize;
+    let mut shared = Shared::<[Vector<f32, Const<1>>]>::new_slice(THREADS as usize);
+    let mut sum = 0.0f32;
+    if column < columns {
+        let mut row = first_row;
+        while row < rows {
+            sum += x[(item * rows + row) * columns + column];
+            row += ROWS;
+        }
+    }
+    shared[thread] = Vector::new(sum);
+    sync_cube();
+    tree_sum::<Const<1>>(&mut shared, first_row, thread, ROWS, COLUMNS);
+    if first_row == 0usize && column < columns {
+        y[item * columns + column] = shared[thread].extract(0usize);
+    }
+}
+
+/// The sum of `count` parts with `finish`: the parts are `[count, …]`, the result has `columns` columns and the shape `shape`.
+pub fn finish_parts<const D: usize>(
+    parts: &CubeTensor,
+    count: usize,
+    finish: Finish,
+    columns: usize,
+    shape: [usize; D],
+) -> CubeTensor {
+    let y = empty(parts, shape);
+    let (cubes, threads) = elementwise(&parts.client, len(&y));
+    // SAFETY: the kernel stops at the last element of the result.
+    unsafe {
+        finish_kernel::launch_unchecked(
+            &parts.client,
+            cubes,
+            threads,
+            buffer(parts),
+            buffer(finish.bias.unwrap_or(parts)),
+            buffer(finish.addend.unwrap_or(parts)),
+            buffer(&y),
+            len(&y) as u32,
+            count as u32,
+            columns as u32,
+            finish.rows_per_sample as u32,
+            finish.scale,
+            finish.bias.is_some(),
+            finish.kind,
+        );
+    }
+    y
+}
+
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
+fn finish_kernel(
+    parts: &[f32],
+    bias: &[f32],
+    addend: &[f32],
+    y: &mut [f32],
+    all: u32,
+    count: u32,
+    columns: u32,
+    rows_per_sample: u32,
+    scale: f32,
+    #[comptime] has_bias: bool,
+    #[comptime] kind: Addend,
+) {
+    let all = all as usize;
+    if ABSOLUTE_POS >= all {
+        terminate!();
+    }
+    let (row, column) = (ABSOLUTE_POS / columns as usize, ABSOLUTE_POS % columns as usize);
+    let mut value = 0.0f32;
+    for part in 0..count as usize {
+        value += parts[part * all + ABSOLUTE_POS];
+    }
+    if comptime!(has_bias) {
+        value += bias[column];
+    }
+    if comptime!(kind == Addend::SampleBias) {
+        value += addend[row / rows_per_sample as usize * columns as usize + column];
+    }
+    if comptime!(kind == Addend::Residual) {
+        value += addend[ABSOLUTE_POS];
+    }
+    y[ABSOLUTE_POS] = value * scale;
+}
+
+/// Σx², one number.
+pub fn sum_of_squares(x: &CubeTensor) -> CubeTensor {
+    /// Workgroups of the first of two kernels.
+    const PARTS: usize = 64;
+    let cubes = len(x).div_ceil(THREADS as usize).min(PARTS);
+    let parts = empty(x, [cubes, 1]);
+    // SAFETY: the kernel stops at the last element.
+    unsafe {
+        squares_kernel::launch_unchecked(
+            &x.client,
+            CubeCount::Static(cubes as u32, 1, 1),
+            CubeDim::new_1d(THREADS),
+            buffer(x),
+            buffer(&parts),
+            len(x) as u32,
+        );
+    }
+    row_sums(&parts)
+}
+
+#[cube(launch_unchecked)]
+fn squares_kernel(x: &[f32], parts: &mut [f32], all: u32) {
+    let thread = UNIT_POS as usize;
+    let mut shared = Shared::<[Vector<f32, Const<1>>]>::new_slice(THREADS as usize);
+    let mut sum = 0.0f32;
+    let mut index = ABSOLUTE_POS;
+    while index < all as usize {
+        sum += x[index] * x[index];
+        index += CUBE_COUNT * THREADS as usize;
+    }
+    shared[thread] = Vector::new(sum);
+    sync_cube();
+    tree_sum::<Const<1>>(&mut shared, thread, thread, THREADS as usize, 1usize);
+    if thread == 0usize {
+        parts[CUBE_POS] = shared[0usize].extract(0usize);
+    }
+}

@@ -30,10 +30,12 @@ export function adapterEnvironment() {
 /** Installs Chromium where that needs no question: as root on Debian. */
 export async function prepareAdapter() {
   if (adapterEnvironment() || !read("apt-get", ["--version"]) || process.getuid?.() !== 0) return;
-  console.log("> Chromium, for its browser and its software graphics card");
-  await run("apt-get", ["install", "-y", "--no-install-recommends", "chromium"]).catch(() =>
-    run("apt-get", ["update"])
-      .then(() => run("apt-get", ["install", "-y", "--no-install-recommends", "chromium"]))
-      .catch(() => console.log("apt-get could not install chromium")),
-  );
+  console.log("> Chromium, for its software graphics card");
+  const install = () => run("apt-get", ["install", "-y", "--no-install-recommends", "chromium"]);
+  try {
+    // The list of packages may be old or missing.
+    await install().catch(() => run("apt-get", ["update"]).then(install));
+  } catch (error) {
+    console.log(`Chromium could not be installed: ${error}`);
+  }
 }

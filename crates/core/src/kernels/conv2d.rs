@@ -75,9 +75,9 @@ impl<B: KernelGradients> Backward<B, 4> for Conv2dBackward {
             None => B::channel_sums(gradient.clone()),
         };
         if let Some(node) = bias_node {
-            let [_, channels] = sums.shape().dims();
-            let total = B::float_reshape(B::float_sum_dim(sums.clone(), 0), Shape::new([channels]));
-            gradients.register::<B>(node, total);
+            let [n, channels] = sums.shape().dims();
+            let samples = B::float_reshape(sums.clone(), Shape::new([1, n, 1, channels]));
+            gradients.register::<B>(node, B::float_reshape(B::channel_sums(samples), Shape::new([channels])));
         }
         if let Some(node) = addend_node.filter(|_| addend == Addend::SampleBias) {
             gradients.register::<B>(node, sums);

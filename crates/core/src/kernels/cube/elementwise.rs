@@ -1,6 +1,6 @@
 //! Kernels with a thread for each element.
 
-use super::tensors::{buffer, elementwise, empty, len};
+use super::tensors::{buffer, elementwise, empty, len, vector_size};
 use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
@@ -10,26 +10,36 @@ pub fn concat(first: &CubeTensor, second: &CubeTensor) -> CubeTensor {
     let [n, h, w, a] = first.shape().dims();
     let [_, _, _, b] = second.shape().dims();
     let joined = empty(first, [n, h, w, a + b]);
-    let (count, threads) = elementwise(&first.client, len(&joined));
+    let channels = vector_size(a).min(vector_size(b));
+    let all = len(&joined) / channels;
+    let (count, threads) = elementwise(&first.client, all);
     // SAFETY: the kernel stops at the last element.
     unsafe {
         concat_kernel::launch_unchecked(
             &first.client,
             count,
             threads,
+            channels,
             buffer(first),
             buffer(second),
             buffer(&joined),
-            len(&joined) as u32,
-            a as u32,
-            b as u32,
+            all as u32,
+            (a / channels) as u32,
+            (b / channels) as u32,
         );
     }
     joined
 }
 
 #[cube(launch_unchecked)]
-fn concat_kernel(first: &[f32], second: &[f32], joined: &mut [f32], all: u32, a: u32, b: u32) {
+fn concat_kernel<N: Size>(
+    first: &[Vector<f32, N>],
+    second: &[Vector<f32, N>],
+    joined: &mut [Vector<f32, N>],
+    all: u32,
+    a: u32,
+    b: u32,
+) {
     let (a, b) = (a as usize, b as usize);
     if ABSOLUTE_POS >= all as usize {
         terminate!();
@@ -47,19 +57,22 @@ pub fn split(x: &CubeTensor, channels: usize) -> [CubeTensor; 2] {
     let [n, h, w, c] = x.shape().dims();
     [(0, channels), (channels, c - channels)].map(|(from, count)| {
         let part = empty(x, [n, h, w, count]);
-        let (cubes, threads) = elementwise(&x.client, len(&part));
+        let channels = vector_size(from).min(vector_size(count)).min(vector_size(c));
+        let all = len(&part) / channels;
+        let (cubes, threads) = elementwise(&x.client, all);
         // SAFETY: the kernel stops at the last element of the part.
         unsafe {
             channels_kernel::launch_unchecked(
                 &x.client,
                 cubes,
                 threads,
+                channels,
                 buffer(x),
                 buffer(&part),
-                len(&part) as u32,
-                c as u32,
-                from as u32,
-                count as u32,
+                all as u32,
+                (c / channels) as u32,
+                (from / channels) as u32,
+                (count / channels) as u32,
             );
         }
         part
@@ -67,7 +80,14 @@ pub fn split(x: &CubeTensor, channels: usize) -> [CubeTensor; 2] {
 }
 
 #[cube(launch_unchecked)]
-fn channels_kernel(x: &[f32], part: &mut [f32], all: u32, channels: u32, from: u32, count: u32) {
+fn channels_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    part: &mut [Vector<f32, N>],
+    all: u32,
+    channels: u32,
+    from: u32,
+    count: u32,
+) {
     if ABSOLUTE_POS >= all as usize {
         terminate!();
     }

@@ -1,7 +1,7 @@
 //! Group normalisation with SiLU: a workgroup has some whole groups of one image, so that one kernel finds mean and variance
 //! and normalises, reading the image again from the cache. The formulas stand in `kernels::plain::group_norm`.
 
-use super::reduce::{row_sums, tree_sum};
+use super::reduce::{row_sums_of_two, tree_sum};
 use super::tensors::{THREADS, buffer, empty};
 use crate::kernels::group_norm::Saved;
 use burn::backend::TensorMetadata;
@@ -110,7 +110,8 @@ pub fn backward(saved: &Saved<CubeBackend>, gradient: &T) -> [T; 3] {
             saved.silu,
         );
     }
-    [dx, row_sums(&gamma_parts), row_sums(&beta_parts)]
+    let [gamma_gradient, beta_gradient] = row_sums_of_two(&gamma_parts, &beta_parts);
+    [dx, gamma_gradient, beta_gradient]
 }
 
 #[cube]

@@ -48,7 +48,7 @@ impl ProductShape {
             |rows: usize, columns: usize| self.batch * self.rows.div_ceil(rows) * self.columns.div_ceil(columns);
         let enough = 256;
         if self.columns > 64 && self.rows > 64 && tiles(128, 128) >= enough {
-            Tile { rows: 128, columns: 128, depth: 8 }
+            Tile { rows: 128, columns: 128, depth: 16 }
         } else if self.rows > 64 && tiles(128, 64) >= enough {
             Tile { rows: 128, columns: 64, depth: 16 }
         } else {
@@ -192,6 +192,59 @@ fn load_four<N: Size>(
     four
 }
 
+/// Where a workgroup's slices of both factors lie.
+#[derive(CubeType, Clone, Copy)]
+struct Slices {
+    a_start: usize,
+    b_start: usize,
+    first_row: usize,
+    first_column: usize,
+    rows: usize,
+    depth: usize,
+    columns: usize,
+    /// Depth beyond this belongs to another workgroup.
+    end: usize,
+}
+
+/// A thread's share of the slices that start at depth `at`, into its registers.
+#[cube]
+#[allow(clippy::too_many_arguments, reason = "buffers and registers of a kernel")]
+fn load_slices<NA: Size, NB: Size>(
+    a: &[Vector<f32, NA>],
+    b: &[Vector<f32, NB>],
+    a_next: &mut Array<Four>,
+    b_next: &mut Array<Four>,
+    slices: &Slices,
+    at: usize,
+    #[comptime] tile: Tile,
+    #[comptime] transposed: bool,
+) {
+    let thread = UNIT_POS as usize;
+    let a_line = comptime!(if transposed { tile.rows / WIDTH } else { tile.depth / WIDTH });
+    let b_line = comptime!(tile.columns / WIDTH);
+    #[unroll]
+    for i in 0..comptime!((tile.rows * tile.depth / WIDTH).div_ceil(THREADS as usize)) {
+        let index = thread + comptime!(i * THREADS as usize);
+        let line = index / a_line;
+        let within = index % a_line * WIDTH;
+        if comptime!(transposed) {
+            a_next[i] =
+                load_four::<NA>(a, slices.a_start, at + line, slices.first_row + within, slices.end, slices.rows);
+        } else {
+            a_next[i] =
+                load_four::<NA>(a, slices.a_start, slices.first_row + line, at + within, slices.rows, slices.depth);
+        }
+    }
+    #[unroll]
+    for i in 0..comptime!((tile.columns * tile.depth / WIDTH).div_ceil(THREADS as usize)) {
+        let index = thread + comptime!(i * THREADS as usize);
+        let line = index / b_line;
+        let within = index % b_line * WIDTH;
+        b_next[i] =
+            load_four::<NB>(b, slices.b_start, at + line, slices.first_column + within, slices.end, slices.columns);
+    }
+}
+
 /// Which rows of the tile thread `thread` of the 16 that share columns computes.
 #[cube]
 fn tile_row(thread: usize, #[comptime] index: usize, #[comptime] transposed: bool) -> usize {
@@ -240,8 +293,6 @@ fn product_kernel<NA: Size, NB: Size>(
     let b_vectors = comptime!(tile.columns * tile.depth / WIDTH);
     let a_loads = comptime!(a_vectors.div_ceil(THREADS as usize));
     let b_loads = comptime!(b_vectors.div_ceil(THREADS as usize));
-    let a_line = comptime!(if transposed { tile.rows / WIDTH } else { tile.depth / WIDTH });
-    let b_line = comptime!(tile.columns / WIDTH);
     let mut a_shared = Shared::<[Four]>::new_slice(a_vectors);
     let mut b_shared = Shared::<[Four]>::new_slice(b_vectors);
     let mut a_next = Array::<Four>::new(a_loads);
@@ -255,25 +306,10 @@ fn product_kernel<NA: Size, NB: Size>(
         sums[i] = Four::new(0.0f32);
     }
 
+    let slices = Slices { a_start, b_start, first_row, first_column, rows, depth, columns, end };
+    load_slices::<NA, NB>(a, b, &mut a_next, &mut b_next, &slices, begin, tile, transposed);
     let mut at = begin;
     while at < end {
-        #[unroll]
-        for i in 0..a_loads {
-            let index = thread + comptime!(i * THREADS as usize);
-            let (line, within) = (index / a_line, index % a_line * WIDTH);
-            if comptime!(transposed) {
-                // Depth beyond this part belongs to another.
-                a_next[i] = load_four::<NA>(a, a_start, at + line, first_row + within, end, rows);
-            } else {
-                a_next[i] = load_four::<NA>(a, a_start, first_row + line, at + within, rows, depth);
-            }
-        }
-        #[unroll]
-        for i in 0..b_loads {
-            let index = thread + comptime!(i * THREADS as usize);
-            let (line, within) = (index / b_line, index % b_line * WIDTH);
-            b_next[i] = load_four::<NB>(b, b_start, at + line, first_column + within, end, columns);
-        }
         sync_cube();
         #[unroll]
         for i in 0..a_loads {
@@ -290,12 +326,14 @@ fn product_kernel<NA: Size, NB: Size>(
             }
         }
         sync_cube();
+        at += tile_depth;
+        // On its way while this slice is multiplied; behind the last there are zeros, or values that nobody uses.
+        load_slices::<NA, NB>(a, b, &mut a_next, &mut b_next, &slices, at, tile, transposed);
         if comptime!(transposed) {
             multiply_transposed(&a_shared, &b_shared, &mut sums, thread_row, thread_column, tile);
         } else {
             multiply(&a_shared, &b_shared, &mut sums, thread_row, thread_column, tile);
         }
-        at += tile_depth;
     }
 
     let result = CUBE_POS_Z as usize * rows * columns;

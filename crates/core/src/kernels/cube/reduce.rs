@@ -37,6 +37,27 @@ pub fn row_sums(x: &CubeTensor) -> CubeTensor {
     y
 }
 
+/// [`row_sums`] of two tensors of one shape.
+pub fn row_sums_of_two(a: &CubeTensor, b: &CubeTensor) -> [CubeTensor; 2] {
+    let [rows, columns] = a.shape().dims();
+    let sums = [empty(a, [columns]), empty(a, [columns])];
+    // SAFETY: the kernel stops at the last row and column.
+    unsafe {
+        sums_of_two_kernel::launch_unchecked(
+            &a.client,
+            CubeCount::Static(columns.div_ceil(COLUMNS) as u32, 2, 1),
+            CubeDim::new_1d(THREADS),
+            buffer(a),
+            buffer(b),
+            buffer(&sums[0]),
+            buffer(&sums[1]),
+            rows as u32,
+            columns as u32,
+        );
+    }
+    sums
+}
+
 /// Sums over the pixels: `[n, h, w, c]` to `[n, c]`.
 pub fn pixel_sums(x: &CubeTensor) -> CubeTensor {
     let [n, h, w, c] = x.shape().dims();
@@ -66,10 +87,23 @@ fn launch_sums(x: &CubeTensor, y: &CubeTensor, batch: usize, rows: usize, column
 
 #[cube(launch_unchecked)]
 fn sums_kernel(x: &[f32], y: &mut [f32], rows: u32, columns: u32) {
-    let (rows, columns) = (rows as usize, columns as usize);
+    add_rows(x, y, CUBE_POS_Y as usize, rows as usize, columns as usize);
+}
+
+#[cube(launch_unchecked)]
+fn sums_of_two_kernel(a: &[f32], b: &[f32], a_sums: &mut [f32], b_sums: &mut [f32], rows: u32, columns: u32) {
+    if CUBE_POS_Y == 0 {
+        add_rows(a, a_sums, 0usize, rows as usize, columns as usize);
+    } else {
+        add_rows(b, b_sums, 0usize, rows as usize, columns as usize);
+    }
+}
+
+/// A workgroup's columns of item `item` of a batch.
+#[cube]
+fn add_rows(x: &[f32], y: &mut [f32], item: usize, rows: usize, columns: usize) {
     let thread = UNIT_POS as usize;
     let (first_row, column) = (thread / COLUMNS, CUBE_POS_X as usize * COLUMNS + thread % COLUMNS);
-    let item = CUBE_POS_Y as usize;
     let mut shared = Shared::<[Vector<f32, Const<1>>]>::new_slice(THREADS as usize);
     let mut sum = 0.0f32;
     if column < columns {

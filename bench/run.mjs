@@ -5,12 +5,11 @@
  */
 
 import { mkdir, writeFile } from "node:fs/promises";
-import { cpus, loadavg } from "node:os";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { CASES } from "./cases.mjs";
 import { MEASURES } from "./measure.mjs";
-import { summarise, table } from "./report.mjs";
+import { describeMachine, summarise, table } from "./report.mjs";
 import { sides, threads } from "./sides.mjs";
 
 const WARM_UP = 2;
@@ -45,16 +44,10 @@ function casesOf(names) {
   });
 }
 
-function describeMachine() {
-  const [load] = loadavg();
-  const busy = load > 0.5 ? "; the machine is busy, do not trust these numbers" : "";
-  return `${cpus()[0].model}, ${threads} threads on either side, f32, load ${load.toFixed(1)}${busy}`;
-}
-
 async function main() {
   const { cases, rounds, quick, json } = options();
   const { all, about } = sides();
-  const machine = describeMachine();
+  const machine = `${describeMachine()}; ${threads} threads on either side, f32`;
   console.log(`${machine}\n${about}`);
   const results = [];
   for (const testCase of cases) {

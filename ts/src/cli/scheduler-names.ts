@@ -84,7 +84,8 @@ function classNamed(text: string): NamedScheduler | undefined {
 function shortNamed(text: string): NamedScheduler | undefined {
   const name = simplified(text);
   const ending = Object.keys(CURVES).find((candidate) => name.endsWith(candidate)) ?? "";
-  const [className, options = {}] = SHORT_NAMES[name.slice(0, name.length - ending.length)] ?? [];
+  const short = name.slice(0, name.length - ending.length);
+  const [className, options = {}] = (Object.hasOwn(SHORT_NAMES, short) && SHORT_NAMES[short]) || [];
   if (className === undefined) return undefined;
   const curve = CURVES[ending];
   if (curve === undefined) return withUsualSteps(className, options);

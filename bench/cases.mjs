@@ -1,7 +1,7 @@
 /** What is timed, and what it must reach. Sizes are those that people train first: a course, and a script's defaults. */
 
 /** The model of unit 1 of the diffusion course: 18.5 million parameters. */
-const COURSE = {
+export const COURSE = {
   sampleSize: 32,
   layersPerBlock: 2,
   blockOutChannels: [64, 128, 128, 256],

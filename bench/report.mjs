@@ -1,6 +1,15 @@
 /** From samples to the table that is printed and the record that is written. */
 
-const median = (values) => {
+import { cpus, loadavg } from "node:os";
+
+/** The processor, and how busy it is. */
+export function describeMachine() {
+  const [load] = loadavg();
+  const busy = load > 0.5 ? "; the machine is busy, do not trust these numbers" : "";
+  return `${cpus()[0].model}, load ${load.toFixed(1)}${busy}`;
+}
+
+export const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
@@ -30,7 +39,8 @@ function verdict(goal, ours, peer) {
   return { ratio, passed: goal.memory ? ratio <= goal.memory : ratio >= goal.speed };
 }
 
-const digits = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
+/** Three digits. */
+export const digits = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 
 function amount({ median, min, max }, unit) {
   if (unit === "bytes") return `${digits(median / 1e9)} GB`;
@@ -53,6 +63,11 @@ export function table(results, sides) {
     goalText(goal),
     passed === undefined ? "–" : passed ? "reached" : "missed",
   ]);
+  return markdown([header, ...rows]);
+}
+
+/** A Markdown table, padded for a terminal; the first row is its head. */
+export function markdown([header, ...rows]) {
   const widths = header.map((_, column) => Math.max(3, ...[header, ...rows].map((row) => row[column].length)));
   const line = (cells) => `| ${cells.map((cell, column) => cell.padEnd(widths[column])).join(" | ")} |`;
   return [header, widths.map((width) => "-".repeat(width)), ...rows].map(line).join("\n");

@@ -5,12 +5,11 @@
  */
 
 import { mkdir, writeFile } from "node:fs/promises";
-import { cpus, loadavg } from "node:os";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { CASES, GPU_CASES } from "./cases.mjs";
 import { MEASURES } from "./measure.mjs";
-import { summarise, table } from "./report.mjs";
+import { describeMachine, summarise, table } from "./report.mjs";
 import { sides, threads } from "./sides.mjs";
 
 const WARM_UP = 2;
@@ -47,22 +46,17 @@ function casesOf({ cases: names, device }) {
   });
 }
 
-/** The processor with its threads, or the card as emberwing names it. */
-async function describeMachine(device) {
-  if (device !== "cpu") {
-    const { devices } = await import("emberwing");
-    const name = devices().find((each) => each.startsWith(device)) ?? device;
-    return `${name}, ${cpus()[0].model} beside it, f32`;
-  }
-  const [load] = loadavg();
-  const busy = load > 0.5 ? "; the machine is busy, do not trust these numbers" : "";
-  return `${cpus()[0].model}, ${threads} threads on either side, f32, load ${load.toFixed(1)}${busy}`;
+/** The card as emberwing names it. */
+async function cardName(device) {
+  const { devices } = await import("emberwing");
+  return devices().find((each) => each.startsWith(device)) ?? device;
 }
 
 async function main() {
   const { device, cases, rounds, quick, json } = options();
   const { all, about } = sides(device);
-  const machine = await describeMachine(device);
+  const where = device === "cpu" ? `${threads} threads on either side` : `on ${await cardName(device)}`;
+  const machine = `${describeMachine()}; ${where}, f32`;
   console.log(`${machine}\n${about}`);
   const results = [];
   for (const testCase of cases) {

@@ -2,6 +2,7 @@
 import { DDIMScheduler, DDPMScheduler, Generator, type Scheduler, type Tensor } from "emberwing";
 import { describe, expect, test } from "vitest";
 import { expectClose, sumOfMagnitudes } from "./closeness.js";
+import { schedulerClass } from "./scheduler-classes.js";
 
 const shape = [4, 3, 8, 8];
 const size = 768;
@@ -142,5 +143,33 @@ describe("DDPM with injected noise, 50 steps chosen", () => {
     const start = mapped(sample, (value) => 8 * value - 4);
     const result = run(scheduler, start, scheduler.timesteps.slice(0, 40), injected);
     expect(Math.abs(sumOfMagnitudes(result.data) - expected)).toBeLessThan(2e-3);
+  });
+});
+
+/** As a pipeline runs them, over the noise schedule of Stable Diffusion. The core's tests have the sums of other loops. */
+describe("every kind of solver, scaled_linear from 0.00085 to 0.012", () => {
+  const latent = { betaSchedule: "scaled_linear", betaStart: 0.00085, betaEnd: 0.012 };
+
+  test.each<[string, object, number, number]>([
+    ["EulerDiscreteScheduler", {}, 10, 178.7762],
+    ["HeunDiscreteScheduler", {}, 10, 236.6375],
+    ["LMSDiscreteScheduler", {}, 10, 198.5586],
+    ["DPMSolverMultistepScheduler", {}, 10, 184.0657],
+    ["DPMSolverMultistepScheduler", { useKarrasSigmas: true }, 20, 205.5888],
+    ["UniPCMultistepScheduler", {}, 10, 184.6887],
+    ["DDIMScheduler", {}, 10, 181.6139],
+    ["EulerAncestralDiscreteScheduler", {}, 10, 248.8569],
+    ["EulerDiscreteScheduler", { timestepSpacing: "leading", stepsOffset: 1, useKarrasSigmas: true }, 10, 181.9658],
+    ["PNDMScheduler", { skipPrkSteps: true, stepsOffset: 1 }, 10, 201.3864],
+    ["LCMScheduler", {}, 10, 197.7616],
+  ])("%s %o, %i steps", (name, options, steps, expected) => {
+    const scheduler = new (schedulerClass(name))({ ...latent, ...options });
+    const generator = new Generator(0);
+    scheduler.setTimesteps(steps);
+    let x = mapped(sample, (value) => value * scheduler.initNoiseSigma);
+    for (const t of scheduler.timesteps) {
+      x = scheduler.step(model(scheduler.scaleModelInput(x, t), t), t, x, { generator }).prevSample;
+    }
+    expect(sumOfMagnitudes(x.data) / expected).toBeCloseTo(1, 5);
   });
 });

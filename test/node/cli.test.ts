@@ -157,6 +157,17 @@ describe("sample", () => {
     expect(code).toBe(0);
     expect(await readFile(join(folder, "ddim.png"))).not.toEqual(await readFile(join(folder, "ddpm.png")));
   });
+
+  test("knows schedulers by short names and by diffusers' classes", async () => {
+    const draw = async (name: string, file: string): Promise<Buffer> => {
+      const args = ["--pipeline", "run", "--num-images", "1", "--steps", "3", "--scheduler", name, "--output", file];
+      expect(await run(["sample", ...args], folder)).toMatchObject({ code: 0 });
+      return readFile(join(folder, file));
+    };
+    const short = await draw("DPM++ 2M", "short.png");
+    expect(await draw("DPMSolverMultistepScheduler", "class.png")).toEqual(short);
+    expect(await draw("dpm++_2m_karras", "karras.png")).not.toEqual(short);
+  });
 });
 
 describe("info", () => {
@@ -212,6 +223,11 @@ describe("wrong usage is one line and exit code 2", () => {
     ["train --dataset-name butterflies --train-data-dir pictures", /cannot be used with/],
     ["train extra", /too many arguments/],
     ["sample", /required option '--pipeline <folder>' not specified/],
+    [
+      "sample --pipeline run --scheduler dpm+",
+      /--scheduler <name>' argument 'dpm\+' is invalid\. Expected one of ddpm, ddim, .*UniPCMultistepScheduler/,
+    ],
+    ["sample --pipeline run --steps 0", /--num-inference-steps <n>' argument '0' is invalid/],
     ["sample --pipeline run --output samples.gif", /--output: expected a name that ends in \.png/],
   ])("%s", async (args, message) => {
     const { code, stdout, stderr } = await run(args.split(" "), folder);

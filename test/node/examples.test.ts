@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DDPMPipeline } from "emberwing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { fixturePath } from "../fixtures.js";
+import { schedulerClasses } from "../scheduler-classes.js";
 
 let folder: string;
 beforeAll(async () => {
@@ -27,6 +29,17 @@ test("trainer.ts leaves a pipeline, and sample.ts draws with it", async () => {
   vi.stubEnv("PIPELINE", join(folder, "by-trainer", "my_pipeline"));
   await import("../../examples/sample.js");
   expect(await readdir(join(folder, "by-trainer"))).toEqual(["ddim.png", "ddpm.png", "my_pipeline"]);
+});
+
+test("samplers.ts paints with every scheduler, or says why it does not", async () => {
+  vi.stubEnv("OUTPUT", folder);
+  vi.stubEnv("STEPS", "4,5");
+  vi.stubEnv("PIPELINE", fixturePath("pipelines/ddpm"));
+  await import("../../examples/samplers.js");
+  const sheet = await readFile(join(folder, "samplers.svg"), "utf8");
+  const labels = [...sheet.matchAll(/<text [^>]*>([^<]*)</g)].map(([, text]) => text).join(" ");
+  for (const name of Object.keys(schedulerClasses)) expect(labels).toContain(name);
+  expect(sheet.match(/data:image\/png;base64,iVBOR/g)).toHaveLength(2 * 18);
 });
 
 test("the README's program runs as it stands but for its sizes", async () => {

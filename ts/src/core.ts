@@ -38,6 +38,15 @@ export interface SchedulerHandle {
   setTimesteps(options: string): void;
   timesteps(): Float64Array;
   initNoiseSigma(): number;
+  /** How many timesteps one step of the run has. */
+  order(): number;
+  /** At which of its timesteps a run starts that is to change a picture by `strength`. */
+  beginIndex(numInferenceSteps: number, strength: number): number;
+  setBeginIndex(index: number): void;
+  /** Inpainting: a picture, and as many values that say where it is known (1) and not (0). */
+  setKnownPart(image: Float32Array, mask: Float32Array): void;
+  /** Whether the step at this timestep looks at the model's output. */
+  usesModelOutput(timestep: number): boolean;
   scaleModelInput(sample: Float32Array, timestep: number): Float32Array;
   /** How many noise tensors of the sample's shape `step` will ask for at this timestep. */
   noiseDraws(timestep: number, options: string): number;
@@ -200,14 +209,27 @@ export interface Core {
     generator: GeneratorHandle,
     options: string,
   ) => TrainerHandle;
-  Denoising: new (
-    model: UNet2DModelHandle,
-    scheduler: SchedulerHandle,
-    generator: GeneratorHandle,
-    options: string,
-    initialSample: Float32Array,
-    shape: Uint32Array,
-  ) => DenoisingHandle;
+  Denoising: {
+    new (
+      model: UNet2DModelHandle,
+      scheduler: SchedulerHandle,
+      generator: GeneratorHandle,
+      options: string,
+      initialSample: Float32Array,
+      shape: Uint32Array,
+    ): DenoisingHandle;
+    /** From a picture with noise, at number `beginIndex` of the timesteps. */
+    fromImage(
+      model: UNet2DModelHandle,
+      scheduler: SchedulerHandle,
+      generator: GeneratorHandle,
+      options: string,
+      image: Float32Array,
+      noise: Float32Array,
+      shape: Uint32Array,
+      beginIndex: number,
+    ): DenoisingHandle;
+  };
 
   decodeImage(name: string, bytes: Uint8Array): DecodedImageHandle;
   encodePng(data: Uint8Array, width: number, height: number, channels: number): Uint8Array;
@@ -216,6 +238,8 @@ export interface Core {
   tensorToPixels(values: Float32Array, channels: number, height: number, width: number): Uint8Array;
   /** Model values NCHW to NHWC in [0, 1]: clamp(x/2 + 0.5), diffusers' `output_type="np"`. */
   toUnitImages(values: Float32Array, shape: Uint32Array): Float32Array;
+  /** Bytes HWC of a mask to one plane: 1 from the middle grey upwards, else 0. */
+  pixelsToMask(data: Uint8Array, channels: number, height: number, width: number): Float32Array;
   /** Bytes HWC to CHW in [-1, 1]. */
   pixelsToTensor(data: Uint8Array, channels: number, height: number, width: number): Float32Array;
 }

@@ -27,7 +27,9 @@ export type { KDPM2DiscreteSchedulerConfig } from "./generated/KDPM2DiscreteSche
 export type { LCMSchedulerConfig } from "./generated/LCMSchedulerConfig.js";
 export type { LMSDiscreteSchedulerConfig } from "./generated/LMSDiscreteSchedulerConfig.js";
 export type { PNDMSchedulerConfig } from "./generated/PNDMSchedulerConfig.js";
+export type { RePaintSchedulerConfig } from "./generated/RePaintSchedulerConfig.js";
 export type { SASolverSchedulerConfig } from "./generated/SASolverSchedulerConfig.js";
+export type { ScoreSdeVeSchedulerConfig } from "./generated/ScoreSdeVeSchedulerConfig.js";
 export type { SetTimesteps } from "./generated/SetTimesteps.js";
 export type { UNet2DModelConfig } from "./generated/UNet2DModelConfig.js";
 export type { UnCLIPSchedulerConfig } from "./generated/UnCLIPSchedulerConfig.js";
@@ -50,6 +52,8 @@ export {
   type PipelineComponent,
   type StepProgress,
 } from "./pipelines/diffusion-pipeline.js";
+export type { PictureInput } from "./pipelines/picture-input.js";
+export { type RePaintGenerateOptions, RePaintPipeline } from "./pipelines/repaint-pipeline.js";
 export type { UnconditionalComponents, UnconditionalGenerateOptions } from "./pipelines/unconditional-pipeline.js";
 export type { Files } from "./platform/files.js";
 export type { PretrainedFolder, PretrainedSource } from "./pretrained/folder.js";
@@ -76,8 +80,11 @@ export { KDPM2DiscreteScheduler } from "./schedulers/kdpm2-discrete-scheduler.js
 export { LCMScheduler } from "./schedulers/lcm-scheduler.js";
 export { LMSDiscreteScheduler } from "./schedulers/lms-discrete-scheduler.js";
 export { PNDMScheduler } from "./schedulers/pndm-scheduler.js";
+export type { LoadableScheduler } from "./schedulers/registry.js";
+export { RePaintScheduler } from "./schedulers/repaint-scheduler.js";
 export { SASolverScheduler } from "./schedulers/sa-solver-scheduler.js";
 export { Scheduler, type SchedulerClass, type StepOptions, type StepOutput } from "./schedulers/scheduler.js";
+export { ScoreSdeVeScheduler } from "./schedulers/score-sde-ve-scheduler.js";
 export { TCDScheduler } from "./schedulers/tcd-scheduler.js";
 export { UnCLIPScheduler } from "./schedulers/unclip-scheduler.js";
 export { UniPCMultistepScheduler } from "./schedulers/unipc-multistep-scheduler.js";

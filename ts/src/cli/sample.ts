@@ -1,17 +1,15 @@
 /** `emberwing sample`: pictures from a pipeline folder. */
 import { join, parse } from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { EmberwingError } from "../errors.js";
 import { type Image, imageGrid } from "../images.js";
-import { DDIMPipeline } from "../pipelines/ddim-pipeline.js";
-import { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
 import { DiffusionPipeline, type StepProgress } from "../pipelines/diffusion-pipeline.js";
 import { UnconditionalPipeline } from "../pipelines/unconditional-pipeline.js";
 import { nodeFiles } from "../platform/node-files.js";
 import { Generator } from "../random/generator.js";
-import { DDPMScheduler } from "../schedulers/ddpm-scheduler.js";
 import { usageError } from "./failure.js";
 import { showProgress } from "./progress.js";
+import { type NamedScheduler, schedulerNamed, schedulerShortNames } from "./scheduler-names.js";
 import { formatTable } from "./table.js";
 import { checkDevice } from "./train-options.js";
 import { integerFrom } from "./values.js";
@@ -21,7 +19,7 @@ interface SampleFlags {
   numImages: number;
   numInferenceSteps?: number;
   evalBatchSize: number;
-  scheduler?: "ddpm" | "ddim";
+  scheduler?: NamedScheduler;
   seed: number;
   output: string;
   device: string;
@@ -30,8 +28,13 @@ interface SampleFlags {
 const EXAMPLES = `
 Examples:
   emberwing sample --pipeline emberwing-output
-  emberwing sample --pipeline emberwing-output --num-images 64 --scheduler ddim --num-inference-steps 50
-  emberwing sample --pipeline emberwing-output --seed 7 --output seven.png`;
+  emberwing sample --pipeline emberwing-output --num-images 64 --scheduler dpm++ --steps 20
+  emberwing sample --pipeline emberwing-output --scheduler "Euler a" --steps 30 --seed 7 --output seven.png
+
+Schedulers:
+  ${schedulerShortNames.join(", ")},
+  some with _karras, _exponential or _beta at the end, or a class of diffusers, such as UniPCMultistepScheduler.
+  What they are: docs/schedulers.md.`;
 
 export function addSampleCommand(program: Command): void {
   program
@@ -39,9 +42,13 @@ export function addSampleCommand(program: Command): void {
     .description("draw pictures with a trained pipeline")
     .requiredOption("--pipeline <folder>", "a folder that emberwing or diffusers saved")
     .option("--num-images <n>", "how many pictures", integerFrom(1), 16)
-    .option("--num-inference-steps <n>", "denoising steps (default: 1000 with ddpm, 50 with ddim)", integerFrom(1))
+    .option(
+      "--steps, --num-inference-steps <n>",
+      "denoising steps (default: with --scheduler 1000 for ddpm, 4 for lcm and tcd, 50 for others, else the pipeline's)",
+      integerFrom(1),
+    )
     .option("--eval-batch-size <n>", "pictures that are denoised together", integerFrom(1), 16)
-    .addOption(new Option("--scheduler <name>", "in place of the pipeline's own").choices(["ddpm", "ddim"]))
+    .option("--scheduler <name>", "in place of the pipeline's own: see below", schedulerNamed)
     .option("--seed <n>", "the same seed draws the same pictures", integerFrom(0), 0)
     .option("--output <file>", "the sheet; single pictures go to a folder of the same name", "samples.png")
     .option("--device <name>", "where to calculate: see `emberwing info`", "cpu")
@@ -54,7 +61,10 @@ async function sample(flags: SampleFlags): Promise<void> {
   // Through `exit`, so that the progress bar gives the terminal back.
   process.once("SIGINT", () => process.exit(130));
   const folder = await openOutput(flags.output);
-  const images = await draw(withScheduler(await loadPipeline(flags), flags.scheduler), flags);
+  const pipeline = await loadPipeline(flags);
+  const { scheduler } = flags;
+  if (scheduler) pipeline.scheduler = scheduler.Class.fromConfig(pipeline.scheduler, scheduler.options);
+  const images = await draw(pipeline, flags);
   for (const [index, image] of images.entries()) {
     await image.save(join(folder, `${String(index + 1).padStart(4, "0")}.png`));
   }
@@ -87,18 +97,10 @@ async function loadPipeline({ pipeline: path, device }: SampleFlags): Promise<Un
   );
 }
 
-/** The pipeline's class goes with the scheduler: it knows how many steps are usual. */
-function withScheduler(pipeline: UnconditionalPipeline, name: SampleFlags["scheduler"]): UnconditionalPipeline {
-  const { unet, scheduler } = pipeline;
-  if (name === "ddim") return new DDIMPipeline({ unet, scheduler });
-  if (name === "ddpm") return new DDPMPipeline({ unet, scheduler: DDPMScheduler.fromConfig(scheduler) });
-  return pipeline;
-}
-
 /** In batches from one generator, so that memory does not grow with the number of pictures. */
 async function draw(pipeline: UnconditionalPipeline, flags: SampleFlags): Promise<Image[]> {
   const generator = new Generator(flags.seed);
-  const { numInferenceSteps } = flags;
+  const numInferenceSteps = flags.numInferenceSteps ?? flags.scheduler?.numInferenceSteps;
   const images: Image[] = [];
   while (images.length < flags.numImages) {
     const batchSize = Math.min(flags.evalBatchSize, flags.numImages - images.length);

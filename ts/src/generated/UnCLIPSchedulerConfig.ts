@@ -12,7 +12,7 @@ export type UnCLIPSchedulerConfig = {
  */
 numTrainTimesteps: number, 
 /**
- * "fixed_small_log" or "learned_range". Default "fixed_small_log".
+ * "fixed_small_log", "fixed_small" (the same, as DDPM calls it) or "learned_range". Default "fixed_small_log".
  */
 varianceType: VarianceType, 
 /**

@@ -3,7 +3,7 @@ import { call, enqueue } from "../engine.js";
 import type { UNet2DModel } from "../models/unet-2d-model.js";
 import type { Generator } from "../random/generator.js";
 import type { Scheduler, StepOptions } from "../schedulers/scheduler.js";
-import type { Tensor } from "../tensor.js";
+import { shapeOf, type Tensor } from "../tensor.js";
 import type { StepProgress } from "./diffusion-pipeline.js";
 
 export interface Denoising {
@@ -14,29 +14,35 @@ export interface Denoising {
   generator: Generator;
   /** NCHW. */
   shape: number[];
-  stepOptions: Pick<StepOptions, "eta">;
+  /** Starts from a picture in place of noise alone, at number `beginIndex` of the timesteps. */
+  from?: { image: Tensor; beginIndex: number } | undefined;
+  stepOptions?: Pick<StepOptions, "eta">;
   onStep: ((progress: StepProgress) => void) | undefined;
   signal: AbortSignal | undefined;
 }
 
-/** From noise to the model's idea of an image: NCHW, about [−1, 1]. */
+/** From noise, or a noisy picture, to the model's idea of an image: NCHW, about [−1, 1]. */
 export async function denoise({
   unet,
   scheduler,
   generator,
   shape,
-  stepOptions,
+  from,
+  stepOptions = {},
   onStep,
   signal,
 }: Denoising): Promise<Tensor> {
-  const noise = generator.randn(shape);
-  const json = JSON.stringify(stepOptions);
-  const loop = call(
-    (core) =>
-      new core.Denoising(unet.handle, scheduler.handle, generator.handle, json, noise.data, Uint32Array.from(shape)),
+  const noise = generator.randn(shape).data;
+  const sizes = shapeOf({ shape });
+  const options = JSON.stringify(stepOptions);
+  const parts = [unet.handle, scheduler.handle, generator.handle, options] as const;
+  const loop = call(({ Denoising }) =>
+    from
+      ? Denoising.fromImage(...parts, from.image.data, noise, sizes, from.beginIndex)
+      : new Denoising(...parts, noise, sizes),
   );
   try {
-    const { timesteps } = scheduler;
+    const timesteps = scheduler.timesteps.slice(from?.beginIndex);
     for (const [index, timestep] of timesteps.entries()) {
       await enqueue(() => loop.step());
       onStep?.({ step: index + 1, timestep, total: timesteps.length });

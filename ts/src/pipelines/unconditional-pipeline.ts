@@ -1,13 +1,15 @@
 import { call } from "../engine.js";
 import { EmberwingError, invalidArgument } from "../errors.js";
-import { type Image, imagesFromTensor } from "../images.js";
+import type { Image } from "../images.js";
 import { UNet2DModel } from "../models/unet-2d-model.js";
 import { checkInstance, checkInteger, checkOptions } from "../options.js";
 import { resolveGenerator } from "../random/generator.js";
 import { Scheduler } from "../schedulers/scheduler.js";
-import { shapeOf, type Tensor } from "../tensor.js";
+import type { Tensor } from "../tensor.js";
 import { denoise } from "./denoising.js";
 import { DiffusionPipeline, type GenerateOptions } from "./diffusion-pipeline.js";
+import { type PictureInput, picturesOf } from "./picture-input.js";
+import { checkOutputType, outputOf } from "./pipeline-output.js";
 
 /** The parts of an unconditional pipeline. */
 export interface UnconditionalComponents {
@@ -18,9 +20,18 @@ export interface UnconditionalComponents {
 export interface UnconditionalGenerateOptions extends GenerateOptions {
   /** For schedulers that have it, such as DDIM: 0 is deterministic. */
   eta?: number;
+  /** Starts from this picture, with noise, in place of noise alone; a tensor has values in [−1, 1]. */
+  image?: PictureInput;
+  /**
+   * With `image`: how much it is changed, above 0 and at most 1. The last ⌊numInferenceSteps·strength⌋ steps are done.
+   * Default 0.8.
+   */
+  strength?: number;
 }
 
-/** Images from noise alone; what DDPM and DDIM pipelines share. */
+const DEFAULT_STRENGTH = 0.8;
+
+/** Images from noise alone, or from other images; what DDPM and DDIM pipelines share. */
 export abstract class UnconditionalPipeline extends DiffusionPipeline {
   readonly unet: UNet2DModel;
   /** May be replaced by any other; `fromConfig` makes one with the same noise schedule. */
@@ -43,34 +54,49 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
   /**
    * Paints images: standard normal noise, then the scheduler's loop, inside the core. The same pictures as diffusers
    * with `generator=torch.Generator().manual_seed(seed)`.
+   *
+   * @example
+   * const { images } = await pipeline.generate({ image: sketch, strength: 0.6, batchSize: 4, seed: 0 });
+   *
+   * @throws `Unsupported` for an `image` where the scheduler's run cannot begin between its ends.
    */
   override generate(options?: UnconditionalGenerateOptions & { outputType?: "image" }): Promise<{ images: Image[] }>;
   override generate(options: UnconditionalGenerateOptions & { outputType: "tensor" }): Promise<{ images: Tensor }>;
   override async generate(options: UnconditionalGenerateOptions = {}): Promise<{ images: Image[] | Tensor }> {
     checkOptions("options", options, GENERATE_OPTIONS);
-    const {
-      batchSize = 1,
-      numInferenceSteps = this.#defaultSteps,
-      outputType = "image",
-      eta,
-      seed,
-      generator,
-    } = options;
-    checkInteger("batchSize", batchSize, 1);
-    if (outputType !== "image" && outputType !== "tensor") {
-      throw invalidArgument("outputType", '"image" or "tensor"', outputType);
-    }
+    const { numInferenceSteps = this.#defaultSteps, eta, seed, generator } = options;
+    checkOutputType(options.outputType);
     options.signal?.throwIfAborted();
     this.scheduler.setTimesteps(numInferenceSteps);
+    const from = this.#start(options, numInferenceSteps);
     const sample = await denoise({
       ...this.components,
       generator: resolveGenerator({ seed, generator }),
-      shape: [batchSize, ...this.#imageShape()],
+      shape: from ? from.image.shape : [this.#batchSize(options), ...this.#imageShape()],
+      from,
       stepOptions: { eta },
       onStep: options.onStep,
       signal: options.signal,
     });
-    return { images: outputType === "tensor" ? toUnitRange(sample) : imagesFromTensor(sample) };
+    return { images: outputOf(sample, options.outputType) };
+  }
+
+  /** The picture to start from, if there is one, and where its run begins. */
+  #start(
+    { image, strength, batchSize }: UnconditionalGenerateOptions,
+    numInferenceSteps: number,
+  ): { image: Tensor; beginIndex: number } | undefined {
+    if (image === undefined) {
+      if (strength !== undefined) throw invalidArgument("strength", "an image beside it", strength);
+      return undefined;
+    }
+    const beginIndex = call(() => this.scheduler.handle.beginIndex(numInferenceSteps, strength ?? DEFAULT_STRENGTH));
+    return { image: picturesOf("image", image, batchSize), beginIndex };
+  }
+
+  #batchSize({ batchSize = 1 }: UnconditionalGenerateOptions): number {
+    checkInteger("batchSize", batchSize, 1);
+    return batchSize;
   }
 
   #imageShape(): number[] {
@@ -88,14 +114,9 @@ const GENERATE_OPTIONS = [
   "seed",
   "generator",
   "eta",
+  "image",
+  "strength",
   "outputType",
   "onStep",
   "signal",
 ] as const;
-
-/** diffusers' `output_type="np"`. */
-function toUnitRange(sample: Tensor): Tensor {
-  const [batch = 0, channels = 0, height = 0, width = 0] = sample.shape;
-  const data = call((core) => core.toUnitImages(sample.data, shapeOf(sample)));
-  return { data, shape: [batch, height, width, channels] };
-}

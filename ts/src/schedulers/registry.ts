@@ -22,13 +22,20 @@ import { KDPM2DiscreteScheduler } from "./kdpm2-discrete-scheduler.js";
 import { LCMScheduler } from "./lcm-scheduler.js";
 import { LMSDiscreteScheduler } from "./lms-discrete-scheduler.js";
 import { PNDMScheduler } from "./pndm-scheduler.js";
+import { RePaintScheduler } from "./repaint-scheduler.js";
 import { SASolverScheduler } from "./sa-solver-scheduler.js";
 import type { Scheduler, SchedulerClass } from "./scheduler.js";
+import { ScoreSdeVeScheduler } from "./score-sde-ve-scheduler.js";
 import { TCDScheduler } from "./tcd-scheduler.js";
 import { UnCLIPScheduler } from "./unclip-scheduler.js";
 import { UniPCMultistepScheduler } from "./unipc-multistep-scheduler.js";
 
-type LoadableScheduler = SchedulerClass<Scheduler> & Pick<typeof Scheduler, "fromPretrained">;
+/** Any of the scheduler classes: made from options, from a folder, or from another class's scheduler. */
+export type LoadableScheduler = SchedulerClass<Scheduler> &
+  Pick<typeof Scheduler, "fromPretrained" | "fromConfig"> &
+  (new (
+    config?: object,
+  ) => Scheduler);
 
 export const schedulerClasses: readonly LoadableScheduler[] = [
   DDPMScheduler,
@@ -57,4 +64,6 @@ export const schedulerClasses: readonly LoadableScheduler[] = [
   DPMSolverSDEScheduler,
   SASolverScheduler,
   UnCLIPScheduler,
+  ScoreSdeVeScheduler,
+  RePaintScheduler,
 ];

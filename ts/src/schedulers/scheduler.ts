@@ -9,7 +9,7 @@ import { call } from "../engine.js";
 import { EmberwingError, invalidArgument } from "../errors.js";
 import type { SetTimesteps } from "../generated/SetTimesteps.js";
 import type { StepOptions as AlgorithmOptions } from "../generated/StepOptions.js";
-import { checkOptions } from "../options.js";
+import { checkInteger, checkOptions } from "../options.js";
 import { files } from "../platform/files.js";
 import { openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
 import type { Generator } from "../random/generator.js";
@@ -142,6 +142,23 @@ export abstract class Scheduler<Config extends object = object> {
     const chosen = typeof steps === "number" ? { numInferenceSteps: steps } : steps;
     call(() => this.handle.setTimesteps(JSON.stringify({ ...options, ...chosen })));
     this.#timesteps = undefined;
+  }
+
+  /** How many timesteps one step of the run has: 2 where it is a prediction and its correction, as Heun's, else 1. */
+  get order(): number {
+    return call(() => this.handle.order());
+  }
+
+  /**
+   * Starts the run at number `index` of `timesteps` in place of the first: for a loop that begins with a picture,
+   * `addNoise(picture, noise, timesteps[index])`.
+   *
+   * @param index A multiple of `order`.
+   * @throws `Unsupported` where a run cannot begin between its ends, as the inverse schedulers'.
+   */
+  setBeginIndex(index: number): void {
+    checkInteger("index", index, 0);
+    call(() => this.handle.setBeginIndex(index));
   }
 
   /** What standard normal noise is multiplied by to be the first sample of a loop. */

@@ -80,6 +80,12 @@ macro_rules! file_bindings {
             $crate::data::pixels_to_tensor(&data, channels, height, width).map(Into::into).map_err($error)
         }
 
+        #[$bind(js_name = "pixelsToMask")]
+        pub fn pixels_to_mask(data: $Bytes, channels: u32, height: u32, width: u32) -> $Result<$Floats> {
+            let (channels, height, width) = (channels as usize, height as usize, width as usize);
+            $crate::data::pixels_to_mask(&data, channels, height, width).map(Into::into).map_err($error)
+        }
+
         #[$bind(js_name = "toUnitImages")]
         pub fn to_unit_images(values: $Floats, shape: $Sizes) -> $Result<$Floats> {
             let shape = $crate::bindings::support::sizes(&shape);

@@ -134,6 +134,33 @@ macro_rules! host_bindings {
                 f64::from($crate::bindings::support::lock(&self.0).init_noise_sigma())
             }
 
+            #[$bind]
+            pub fn order(&self) -> u32 {
+                $crate::bindings::support::lock(&self.0).order() as u32
+            }
+
+            #[$bind(js_name = "beginIndex")]
+            pub fn begin_index(&self, num_inference_steps: u32, strength: f64) -> $Result<u32> {
+                let scheduler = $crate::bindings::support::lock(&self.0);
+                let index = $crate::pipelines::begin_index(&**scheduler, num_inference_steps as usize, strength);
+                index.map(|index| index as u32).map_err($error)
+            }
+
+            #[$bind(js_name = "setBeginIndex")]
+            pub fn set_begin_index(&self, index: u32) -> $Result<()> {
+                $crate::bindings::support::lock(&self.0).set_begin_index(index as usize).map_err($error)
+            }
+
+            #[$bind(js_name = "setKnownPart")]
+            pub fn set_known_part(&self, image: $Floats, mask: $Floats) -> $Result<()> {
+                $crate::bindings::support::lock(&self.0).set_known_part(&image, &mask).map_err($error)
+            }
+
+            #[$bind(js_name = "usesModelOutput")]
+            pub fn uses_model_output(&self, timestep: f64) -> bool {
+                $crate::bindings::support::lock(&self.0).uses_model_output(timestep)
+            }
+
             #[$bind(js_name = "scaleModelInput")]
             pub fn scale_model_input(&self, sample: $Floats, timestep: f64) -> $Result<$Floats> {
                 let mut scheduler = $crate::bindings::support::lock(&self.0);

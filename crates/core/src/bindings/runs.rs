@@ -172,6 +172,30 @@ macro_rules! run_bindings {
                 })
             }
 
+            #[$bind(js_name = "fromImage")]
+            #[allow(clippy::too_many_arguments)]
+            pub fn from_image(
+                model: &UNet2DModel,
+                scheduler: &Scheduler,
+                generator: &Generator,
+                options: String,
+                image: $Floats,
+                noise: $Floats,
+                shape: $Sizes,
+                begin_index: u32,
+            ) -> $Result<Denoising> {
+                let scheduler = $crate::bindings::support::lock(&scheduler.0).clone();
+                let options = $crate::json::from_json(&options).map_err($error)?;
+                let (shape, begin) = ($crate::bindings::support::sizes(&shape), begin_index as usize);
+                let denoising =
+                    $crate::pipelines::Denoising::from_image(scheduler, options, &image, &noise, shape, begin);
+                Ok(Self {
+                    denoising: $crate::handle::Handle::new("the denoising loop", denoising.map_err($error)?),
+                    model: model.0.handle.clone(),
+                    generator: generator.0.clone(),
+                })
+            }
+
             #[$bind]
             pub async fn step(&self) -> $Result<u32> {
                 let (denoising, model) = (self.denoising.clone(), self.model.clone());

@@ -121,6 +121,13 @@ pub fn pixels_to_tensor(data: &[u8], channels: usize, height: usize, width: usiz
     Ok((0..channels).flat_map(|channel| (0..plane).map(move |pixel| value(data[pixel * channels + channel]))).collect())
 }
 
+/// The bytes of a mask, HWC, to one plane of 1 (from the middle grey upwards) and 0, as diffusers' inpainting reads
+/// masks; colours count by their luma.
+pub fn pixels_to_mask(data: &[u8], channels: usize, height: usize, width: usize) -> Result<Vec<f32>> {
+    let grey = Image::new(width, height, channels, data.to_vec())?.to_channels(1)?;
+    Ok(grey.data().iter().map(|level| if *level >= 128 { 1.0 } else { 0.0 }).collect())
+}
+
 fn expect_channels(channels: usize) -> Result<()> {
     if matches!(channels, 1 | 3) { Ok(()) } else { Err(Error::argument("channels", "1 or 3", channels)) }
 }
@@ -138,6 +145,13 @@ fn expect_length(argument: &str, length: usize, shape: [usize; 3]) -> Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mask_is_cut_at_the_middle() {
+        assert_eq!(pixels_to_mask(&[0, 127, 128, 255], 1, 2, 2).unwrap(), [0.0, 0.0, 1.0, 1.0]);
+        // Pure red has luma 76, pure green 150.
+        assert_eq!(pixels_to_mask(&[255, 0, 0, 0, 255, 0], 3, 1, 2).unwrap(), [0.0, 1.0]);
+    }
 
     #[test]
     fn grey_is_pillows_luma() {

@@ -11,6 +11,6 @@ pub mod transforms;
 pub use butterflies::butterfly;
 pub use dataset::{Dataset, DatasetOptions, Resize, Resolution};
 pub use decode::decode;
-pub use image::{Image, pixels_to_tensor, tensor_to_pixels, to_unit_images};
+pub use image::{Image, pixels_to_mask, pixels_to_tensor, tensor_to_pixels, to_unit_images};
 pub use loader::{DataLoader, DataLoaderOptions};
 pub use resample::resize_exact;

@@ -24,13 +24,27 @@ impl Denoising {
         noise: Vec<f32>,
         shape: Vec<usize>,
     ) -> Result<Self> {
-        if shape.len() != 4 || shape.iter().product::<usize>() != noise.len() {
-            let expected = format!("values for [batch, channels, height, width], the shape {shape:?}");
-            return Err(Error::shape("initialSample", expected, noise.len()));
-        }
+        check_values("initialSample", &noise, &shape)?;
         let sigma = scheduler.init_noise_sigma();
         let sample = noise.into_iter().map(|value| value * sigma).collect();
         Ok(Self { scheduler, options, sample, shape, next: 0 })
+    }
+
+    /// A run that starts at number `begin_index` of the timesteps, from `image` with the noise that belongs there
+    /// (Meng et al. 2021, "SDEdit", algorithm 1). `image` and `noise`: NCHW.
+    pub fn from_image(
+        mut scheduler: Box<dyn Scheduler>,
+        options: StepOptions,
+        image: &[f32],
+        noise: &[f32],
+        shape: Vec<usize>,
+        begin_index: usize,
+    ) -> Result<Self> {
+        check_values("image", image, &shape)?;
+        scheduler.set_begin_index(begin_index)?;
+        let first: Vec<f64> = scheduler.timesteps().iter().skip(begin_index).take(1).copied().collect();
+        let sample = scheduler.add_noise(image, noise, &first)?;
+        Ok(Self { scheduler, options, sample, shape, next: begin_index })
     }
 
     /// The sample as the last step left it, NCHW.
@@ -41,10 +55,7 @@ impl Denoising {
     /// Does one step, unless all are done; returns how many are left.
     pub async fn step(&mut self, model: &UNet2DModel, generator: &Mutex<Generator>) -> Result<usize> {
         let Some(&timestep) = self.scheduler.timesteps().get(self.next) else { return Ok(0) };
-        let scaled = self.scheduler.scale_model_input(&self.sample, timestep)?;
-        let inputs = Inputs { sample: &scaled, shape: &self.shape, timesteps: &[timestep as f32], class_labels: &[] };
-        model.check(inputs)?;
-        let model_output = to_nchw(model.predict(inputs)).await?;
+        let model_output = self.predict(model, timestep).await?;
         let draws = self.scheduler.noise_draws(timestep, &self.options)?;
         let noise = draw(generator, draws, self.sample.len());
         let output = self.scheduler.step(StepInput {
@@ -59,6 +70,40 @@ impl Denoising {
         self.next += 1;
         Ok(self.scheduler.timesteps().len() - self.next)
     }
+
+    /// What the model says about the sample; zeros where the step does not ask.
+    async fn predict(&mut self, model: &UNet2DModel, timestep: f64) -> Result<Vec<f32>> {
+        if !self.scheduler.uses_model_output(timestep) {
+            return Ok(vec![0.0; self.sample.len()]);
+        }
+        let scaled = self.scheduler.scale_model_input(&self.sample, timestep)?;
+        let inputs = Inputs { sample: &scaled, shape: &self.shape, timesteps: &[timestep as f32], class_labels: &[] };
+        model.check(inputs)?;
+        to_nchw(model.predict(inputs)).await
+    }
+}
+
+/// At which of its timesteps a run starts that is to change a picture by `strength`, above 0 and at most 1: the last
+/// ⌊n·strength⌋ of its n steps are done. diffusers' image-to-image pipelines have this rule.
+pub fn begin_index(scheduler: &dyn Scheduler, num_inference_steps: usize, strength: f64) -> Result<usize> {
+    if !(strength > 0.0 && strength <= 1.0) {
+        return Err(Error::argument("strength", "a number above 0, at most 1", strength));
+    }
+    match (num_inference_steps as f64 * strength) as usize {
+        0 => {
+            let expected = format!("at least 1/{num_inference_steps}, one of {num_inference_steps} steps");
+            Err(Error::argument("strength", expected, strength))
+        }
+        done => Ok((num_inference_steps - done) * scheduler.order()),
+    }
+}
+
+fn check_values(argument: &str, values: &[f32], shape: &[usize]) -> Result<()> {
+    if shape.len() == 4 && shape.iter().product::<usize>() == values.len() {
+        return Ok(());
+    }
+    let expected = format!("values for [batch, channels, height, width], the shape {shape:?}");
+    Err(Error::shape(argument, expected, values.len()))
 }
 
 /// `draws` tensors of `size` normal numbers, one draw after the other.

@@ -110,9 +110,7 @@ impl Scheduler for CmStochasticIterativeScheduler {
         PredictionType::Sample
     }
 
-    fn timesteps(&self) -> &[f64] {
-        self.run.timesteps()
-    }
+    super::methods::position_methods!();
 
     fn init_noise_sigma(&self) -> f32 {
         self.config.sigma_max as f32

@@ -4,7 +4,7 @@ use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::{SampleClipping, Thresholding, clip_original};
 use super::elementwise::{add_scaled, weighted_sum};
-use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, check_timestep, not_prepared};
 use super::prediction::{PredictionType, noise_of_original};
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
@@ -75,6 +75,7 @@ impl DdimScheduler {
     /// ᾱ of the step after `timestep`.
     fn previous_alpha_prod(&self, timestep: f64) -> Result<f32> {
         let previous = timestep - self.stride.ok_or_else(not_prepared)? as f64;
+        check_timestep(&self.timesteps, timestep)?;
         self.process.alpha_cumprod_or_final(previous, self.config.set_alpha_to_one)
     }
 }

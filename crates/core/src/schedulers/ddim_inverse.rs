@@ -4,7 +4,7 @@ use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::SampleClipping;
 use super::elementwise::weighted_sum;
-use super::options::{SetTimesteps, StepInput, StepOutput, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOutput, check_timestep, not_prepared};
 use super::prediction::PredictionType;
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
@@ -77,6 +77,7 @@ impl DdimInverseScheduler {
     /// ᾱ of the sample that a step to `timestep` starts from.
     fn current_alpha_prod(&self, timestep: f64) -> Result<f32> {
         let current = timestep - self.stride.ok_or_else(not_prepared)? as f64;
+        check_timestep(&self.timesteps, timestep)?;
         self.process.alpha_cumprod_or_final(current, self.config.set_alpha_to_one)
     }
 }
@@ -84,6 +85,10 @@ impl DdimInverseScheduler {
 impl Scheduler for DdimInverseScheduler {
     super::methods::common_methods!();
     super::methods::process_methods!();
+
+    fn runs_whole(&self) -> Option<&'static str> {
+        Some("runs from a picture to noise")
+    }
 
     fn timesteps(&self) -> &[f64] {
         &self.timesteps

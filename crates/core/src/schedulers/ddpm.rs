@@ -4,14 +4,14 @@ use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::clipping::{SampleClipping, Thresholding, clip_original};
 use super::elementwise::weighted_sum;
-use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps};
+use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, Steps, check_timestep};
 use super::posterior::{Posterior, VarianceType};
 use super::prediction::PredictionType;
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
 use super::spacing::{Spacing, custom_timesteps};
-use crate::{Error, Result};
+use crate::Result;
 use serde::{Deserialize, Serialize};
 
 /// The options of [`DdpmScheduler`].
@@ -78,10 +78,8 @@ impl DdpmScheduler {
         if !self.prepared {
             return Ok((timestep > 0.0).then_some(timestep - 1.0));
         }
-        match self.timesteps.iter().position(|t| *t == timestep) {
-            Some(index) => Ok(self.timesteps.get(index + 1).copied()),
-            None => Err(Error::argument("timestep", "one of the scheduler's timesteps", timestep)),
-        }
+        check_timestep(&self.timesteps, timestep)?;
+        Ok(self.timesteps.iter().copied().skip_while(|t| *t != timestep).nth(1))
     }
 
     fn posterior(&self, timestep: f64) -> Result<Posterior> {

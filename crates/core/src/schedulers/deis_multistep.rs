@@ -189,7 +189,7 @@ impl Scheduler for DeisMultistepScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        let index = self.run.enter_prepared(input.timestep)?;
+        let index = self.run.enter(input.timestep)?;
         let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
         self.history.push(output, self.config.solver_order);
         let prev_sample = match self.order(index) {

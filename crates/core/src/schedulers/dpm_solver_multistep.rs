@@ -175,7 +175,7 @@ impl Scheduler for DpmSolverMultistepScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        let index = self.run.enter_prepared(input.timestep)?;
+        let index = self.run.enter(input.timestep)?;
         let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
         self.history.push(output, self.config.multistep.solver_order);
         let to_zero = self.config.final_sigmas_type == FinalSigmasType::Zero;

@@ -149,6 +149,10 @@ impl Scheduler for DpmSolverMultistepInverseScheduler {
     super::methods::common_methods!();
     super::methods::solver_methods!();
 
+    fn runs_whole(&self) -> Option<&'static str> {
+        Some("runs from a picture to noise")
+    }
+
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         let (timesteps, sigmas) = self.steps(options.step_count(self.num_train_timesteps())?)?;
         self.run = Run::new(timesteps, sigmas);
@@ -161,7 +165,7 @@ impl Scheduler for DpmSolverMultistepInverseScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        let index = self.run.enter_prepared(input.timestep)?;
+        let index = self.run.enter(input.timestep)?;
         let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
         self.history.push(output, self.config.multistep.solver_order);
         let steps = self.run.timesteps().len();

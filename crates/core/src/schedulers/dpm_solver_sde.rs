@@ -105,6 +105,10 @@ impl Scheduler for DpmSolverSdeScheduler {
     super::methods::common_methods!();
     super::methods::sigma_methods!();
 
+    fn order(&self) -> usize {
+        2
+    }
+
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "sNoise"]
     }

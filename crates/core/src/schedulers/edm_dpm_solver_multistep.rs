@@ -5,7 +5,7 @@ use super::clipping::Thresholding;
 use super::dpm_solver::{MultistepOptions, NoiseLevel, check_order};
 use super::edm::EdmFormulation;
 use super::history::History;
-use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput};
 use super::prediction::PredictionType;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
@@ -33,7 +33,6 @@ pub struct EdmDpmSolverMultistepScheduler {
     config: Registered<EdmDpmSolverMultistepSchedulerConfig>,
     run: Run,
     /// `setTimesteps` has been called.
-    is_prepared: bool,
     history: History,
 }
 
@@ -50,7 +49,7 @@ impl SchedulerClass for EdmDpmSolverMultistepScheduler {
             return Err(invalid_option("algorithmType", "\"dpmsolver++\" or \"sde-dpmsolver++\"", got));
         }
         let run = config.formulation.run(config.formulation.num_train_timesteps);
-        Ok(Self { config, run, is_prepared: false, history: History::default() })
+        Ok(Self { config, run, history: History::default() })
     }
 }
 
@@ -70,7 +69,6 @@ impl Scheduler for EdmDpmSolverMultistepScheduler {
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         self.run = self.config.formulation.run(options.step_count(self.num_train_timesteps())?);
-        self.is_prepared = true;
         self.history.clear();
         Ok(())
     }
@@ -80,9 +78,6 @@ impl Scheduler for EdmDpmSolverMultistepScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        if !self.is_prepared {
-            return Err(not_prepared());
-        }
         let index = self.run.enter(input.timestep)?;
         let sigma = self.run.sigma(index);
         let mut original = self.config.formulation.original_sample(input.model_output, input.sample, sigma);

@@ -110,9 +110,11 @@ impl FlowMatchEulerDiscreteScheduler {
             }
         };
         let name = if options.sigmas.is_some() { "sigmas" } else { "timesteps" };
-        if given.is_empty() || given.iter().any(|sigma| !(*sigma > 0.0 && *sigma <= 1.0)) {
+        let is_valid = given.iter().all(|sigma| *sigma > 0.0 && *sigma <= 1.0) && given.is_sorted_by(|a, b| a > b);
+        if given.is_empty() || !is_valid {
             let limit = if name == "sigmas" { 1.0 } else { train };
-            return Err(Error::argument(name, format!("numbers above 0, at most {limit}"), format!("{given:?}")));
+            let expected = format!("numbers above 0, at most {limit}, strictly descending");
+            return Err(Error::argument(name, expected, format!("{given:?}")));
         }
         for (other, length) in [
             ("timesteps", options.timesteps.as_ref().map(Vec::len)),

@@ -61,6 +61,10 @@ impl FlowMatchHeunDiscreteScheduler {
 impl Scheduler for FlowMatchHeunDiscreteScheduler {
     super::methods::flow_methods!();
 
+    fn order(&self) -> usize {
+        2
+    }
+
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "sChurn", "sTmin", "sTmax", "sNoise"]
     }

@@ -106,6 +106,10 @@ impl Scheduler for HeunDiscreteScheduler {
     super::methods::common_methods!();
     super::methods::sigma_methods!();
 
+    fn order(&self) -> usize {
+        2
+    }
+
     fn options(&self) -> &'static [&'static str] {
         &["numInferenceSteps", "timesteps"]
     }

@@ -90,9 +90,7 @@ impl Scheduler for IpndmScheduler {
         PredictionType::VPrediction
     }
 
-    fn timesteps(&self) -> &[f64] {
-        self.run.timesteps()
-    }
+    super::methods::position_methods!();
 
     fn table(&self, name: &str) -> Vec<f32> {
         if name == "betas" { self.run.sigmas().to_vec() } else { Vec::new() }

@@ -63,6 +63,10 @@ impl Scheduler for Kdpm2AncestralDiscreteScheduler {
     super::methods::common_methods!();
     super::methods::sigma_methods!();
 
+    fn order(&self) -> usize {
+        2
+    }
+
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         let count = options.step_count(self.num_train_timesteps())?;
         let whole = self.config.whole_steps(&self.training, count)?;

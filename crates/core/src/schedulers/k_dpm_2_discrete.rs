@@ -85,6 +85,10 @@ impl Scheduler for Kdpm2DiscreteScheduler {
     super::methods::common_methods!();
     super::methods::sigma_methods!();
 
+    fn order(&self) -> usize {
+        2
+    }
+
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         let whole = self.config.whole_steps(&self.training, options.step_count(self.num_train_timesteps())?)?;
         // The first entry has no step before it; the last step ends at σ = 0 and so does its middle.

@@ -30,7 +30,7 @@ impl SchedulerClass for LcmScheduler {
     fn new(config: Registered<LcmSchedulerConfig>) -> Result<Self> {
         config.check()?;
         let process = DiscreteProcess::new(&config.noise_schedule, config.rescale_betas_zero_snr)?;
-        let run = Run::before_preparation(process.all_timesteps(), []);
+        let run = Run::new(process.all_timesteps(), []);
         Ok(Self { config, process, run })
     }
 }
@@ -57,7 +57,7 @@ impl Scheduler for LcmScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        let index = self.run.enter_prepared(input.timestep)?;
+        let index = self.run.enter(input.timestep)?;
         let coefficients = self.process.coefficients(input.timestep)?;
         let mut original = self.config.prediction_type.original_sample(input.model_output, input.sample, coefficients);
         clip_original(&mut original, input.batch(), &self.config.thresholding, &self.config.clipping);

@@ -1,5 +1,22 @@
 //! The methods of [`Scheduler`](super::Scheduler) that many schedulers write alike, over the fields that they share.
 
+/// Over a `run`: where the run stands.
+macro_rules! position_methods {
+    () => {
+        fn timesteps(&self) -> &[f64] {
+            self.run.timesteps()
+        }
+
+        fn run(&self) -> Option<&Run> {
+            Some(&self.run)
+        }
+
+        fn run_mut(&mut self) -> Option<&mut Run> {
+            Some(&mut self.run)
+        }
+    };
+}
+
 /// What the configuration says. The arguments are the fields that say it.
 macro_rules! common_methods {
     () => {
@@ -41,10 +58,7 @@ macro_rules! process_methods {
 macro_rules! distilled_methods {
     () => {
         super::methods::process_methods!();
-
-        fn timesteps(&self) -> &[f64] {
-            self.run.timesteps()
-        }
+        super::methods::position_methods!();
 
         fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
             self.run = Run::new(self.config.timesteps(options)?, []);
@@ -56,9 +70,7 @@ macro_rules! distilled_methods {
 /// Over a `run` with the `training` noise levels.
 macro_rules! run_methods {
     () => {
-        fn timesteps(&self) -> &[f64] {
-            self.run.timesteps()
-        }
+        super::methods::position_methods!();
 
         fn table(&self, name: &str) -> Vec<f32> {
             if name == "sigmas" { self.run.sigmas().to_vec() } else { self.training.process().table(name) }
@@ -95,9 +107,7 @@ macro_rules! solver_methods {
 /// Over the `run` of a model in the EDM wrapping, `formulation`, where x_t = x_0 + σ·z.
 macro_rules! edm_methods {
     () => {
-        fn timesteps(&self) -> &[f64] {
-            self.run.timesteps()
-        }
+        super::methods::position_methods!();
 
         fn init_noise_sigma(&self) -> f32 {
             self.formulation().init_noise_sigma()
@@ -133,9 +143,7 @@ macro_rules! flow_methods {
             PredictionType::FlowPrediction
         }
 
-        fn timesteps(&self) -> &[f64] {
-            self.run.timesteps()
-        }
+        super::methods::position_methods!();
 
         fn table(&self, name: &str) -> Vec<f32> {
             self.run.table(name)
@@ -149,6 +157,6 @@ macro_rules! flow_methods {
 }
 
 pub(super) use {
-    common_methods, distilled_methods, edm_methods, flow_methods, process_methods, run_methods, sigma_methods,
-    solver_methods,
+    common_methods, distilled_methods, edm_methods, flow_methods, position_methods, process_methods, run_methods,
+    sigma_methods, solver_methods,
 };

@@ -99,7 +99,8 @@ pub use unipc_multistep::{UniPcMultistepScheduler, UniPcMultistepSchedulerConfig
 
 use crate::{Error, Result};
 use elementwise::{check_finite, weighted_sum};
-use options::{batch_of, check_options};
+use options::{batch_of, check_options, not_prepared};
+use run::Run;
 
 /// What every sampler is to its callers.
 ///
@@ -122,6 +123,45 @@ pub trait Scheduler: BoxClone + Send {
 
     /// The steps of the run, first to last.
     fn timesteps(&self) -> &[f64];
+
+    /// How many timesteps one step of the run has: two where it is a prediction and its correction.
+    fn order(&self) -> usize {
+        1
+    }
+
+    /// Where the run stands, of a scheduler that keeps account.
+    fn run(&self) -> Option<&Run> {
+        None
+    }
+
+    fn run_mut(&mut self) -> Option<&mut Run> {
+        None
+    }
+
+    /// Whether every training timestep is a step already before `setTimesteps`.
+    fn runs_unprepared(&self) -> bool {
+        false
+    }
+
+    /// Why the run cannot begin between its ends, where it cannot.
+    fn runs_whole(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The run starts at number `index` of its timesteps, from a picture with the noise that belongs there.
+    fn set_begin_index(&mut self, index: usize) -> Result<()> {
+        if let Some(reason) = self.runs_whole() {
+            let name = self.class_name();
+            return Err(Error::Unsupported(format!("{name} {reason}: it cannot start from a picture with noise")));
+        }
+        let (count, order) = (self.timesteps().len(), self.order());
+        if index >= count || !index.is_multiple_of(order) {
+            let expected = format!("a multiple of {order} (order) below {count}, the number of timesteps");
+            return Err(Error::argument("beginIndex", expected, index));
+        }
+        self.run_mut().into_iter().for_each(|run| run.begin_at(index));
+        Ok(())
+    }
 
     /// The standard deviation that the initial noise must have.
     fn init_noise_sigma(&self) -> f32 {
@@ -190,6 +230,9 @@ pub trait Scheduler: BoxClone + Send {
     fn step(&mut self, input: StepInput) -> Result<StepOutput> {
         check_options(input.options, self.options(), self.class_name())?;
         input.options.check()?;
+        if self.run().is_some_and(|run| !run.is_prepared()) && !self.runs_unprepared() {
+            return Err(not_prepared());
+        }
         let draws = self.noise_draws(input.timestep, input.options)?;
         input.check(self.outputs_per_value(), draws)?;
         self.advance(input)

@@ -196,6 +196,14 @@ pub(super) fn batch_of(name: &str, values: usize, timesteps: usize) -> Result<us
     Ok(values / timesteps)
 }
 
+/// A step's timestep must be one of the run's.
+pub(super) fn check_timestep(timesteps: &[f64], timestep: f64) -> Result<()> {
+    if timesteps.contains(&timestep) {
+        return Ok(());
+    }
+    Err(Error::argument("timestep", "one of the scheduler's timesteps", timestep))
+}
+
 /// A step that needs what `setTimesteps` prepares.
 pub(super) fn not_prepared() -> Error {
     Error::argument("timestep", "a call of setTimesteps before the first step", "none")

@@ -6,11 +6,12 @@ use super::adams_bashforth::{ORDER, adams_bashforth};
 use super::betas::NoiseSchedule;
 use super::elementwise::weighted_sum;
 use super::history::History;
-use super::options::{SetTimesteps, StepInput, StepOutput, not_prepared};
+use super::options::{SetTimesteps, StepInput, StepOutput};
 use super::prediction::PredictionType;
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered};
 use super::registry::SchedulerClass;
+use super::run::Run;
 use super::spacing::Spacing;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -48,11 +49,11 @@ impl Default for PndmSchedulerConfig {
 pub struct PndmScheduler {
     config: Registered<PndmSchedulerConfig>,
     process: DiscreteProcess,
-    timesteps: Vec<f64>,
+    run: Run,
     /// How many of the timesteps are Runge-Kutta evaluations, four to a step.
     runge_kutta: usize,
-    /// T // n, once `setTimesteps` has said n.
-    stride: Option<usize>,
+    /// T // n
+    stride: usize,
     counter: usize,
     history: History,
     /// The weighted outputs of the Runge-Kutta step so far.
@@ -68,13 +69,13 @@ impl SchedulerClass for PndmScheduler {
     fn new(config: Registered<PndmSchedulerConfig>) -> Result<Self> {
         config.prediction_type.check(&[PredictionType::Epsilon, PredictionType::VPrediction])?;
         let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let timesteps = process.all_timesteps();
+        let run = Run::new(process.all_timesteps(), []);
         Ok(Self {
             config,
             process,
-            timesteps,
+            run,
             runge_kutta: 0,
-            stride: None,
+            stride: 1,
             counter: 0,
             history: History::default(),
             combined: Vec::new(),
@@ -106,10 +107,10 @@ impl PndmScheduler {
     }
 
     /// One of the four evaluations of a Runge-Kutta step, which all lead from the step's start.
-    fn runge_kutta_step(&mut self, input: &StepInput, stride: usize) -> Result<Vec<f32>> {
+    fn runge_kutta_step(&mut self, input: &StepInput) -> Result<Vec<f32>> {
         let evaluation = self.counter % 4;
-        let start_timestep = self.timesteps.get(self.counter - evaluation).copied().unwrap_or(input.timestep);
-        let length = if evaluation % 2 == 1 { 0 } else { stride / 2 };
+        let start_timestep = self.run.timesteps().get(self.counter - evaluation).copied().unwrap_or(input.timestep);
+        let length = if evaluation % 2 == 1 { 0 } else { self.stride / 2 };
         let previous = input.timestep - length as f64;
         let output = match evaluation {
             0 => {
@@ -129,8 +130,8 @@ impl PndmScheduler {
 
     /// Adams-Bashforth over the outputs; the second call of a run without Runge-Kutta steps repeats the first step with
     /// the mean of both outputs.
-    fn linear_multistep(&mut self, input: &StepInput, stride: usize) -> Result<Vec<f32>> {
-        let stride = stride as f64;
+    fn linear_multistep(&mut self, input: &StepInput) -> Result<Vec<f32>> {
+        let stride = self.stride as f64;
         if self.counter == 1 {
             let mean = weighted_sum([(0.5, input.model_output), (0.5, self.history.get(0))]);
             return self.transfer(&self.start, input.timestep + stride, input.timestep, &mean);
@@ -148,8 +149,10 @@ impl Scheduler for PndmScheduler {
     super::methods::common_methods!();
     super::methods::process_methods!();
 
-    fn timesteps(&self) -> &[f64] {
-        &self.timesteps
+    super::methods::position_methods!();
+
+    fn runs_whole(&self) -> Option<&'static str> {
+        (self.runge_kutta > 0).then_some("begins with Runge-Kutta steps unless skipPrkSteps is set")
     }
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
@@ -168,21 +171,23 @@ impl Scheduler for PndmScheduler {
             steps.iter().skip(ORDER - 1).copied().collect()
         };
         self.runge_kutta = runge_kutta.len();
-        self.timesteps = runge_kutta.into_iter().chain(multistep).collect();
-        self.stride = Some(stride);
+        let run = Run::new(runge_kutta.into_iter().chain(multistep).collect(), []);
+        self.run = if self.runge_kutta > 0 { run.starting_at_first() } else { run };
+        self.stride = stride;
         self.counter = 0;
         self.history.clear();
         Ok(())
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        let stride = self.stride.ok_or_else(not_prepared)?;
+        self.run.enter(input.timestep)?;
         let prev_sample = if self.counter < self.runge_kutta {
-            self.runge_kutta_step(&input, stride)?
+            self.runge_kutta_step(&input)?
         } else {
-            self.linear_multistep(&input, stride)?
+            self.linear_multistep(&input)?
         };
         self.counter += 1;
+        self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample: None })
     }
 }

@@ -1,6 +1,7 @@
 //! Schedulers by name: making them, and turning one class into another.
 
 use super::record::{Registered, default_values};
+use super::run::Run;
 use super::*;
 use crate::{Error, Result};
 use serde::{Serialize, de::DeserializeOwned};
@@ -35,7 +36,11 @@ impl Class {
         Self {
             name: S::NAME,
             defaults: default_values::<S::Config>,
-            create: |given, hidden| Ok(Box::new(S::new(Registered::new(S::NAME, given, hidden)?)?)),
+            create: |given, hidden| {
+                let mut scheduler = S::new(Registered::new(S::NAME, given, hidden)?)?;
+                scheduler.run_mut().into_iter().for_each(Run::await_preparation);
+                Ok(Box::new(scheduler))
+            },
         }
     }
 }

@@ -40,6 +40,8 @@ impl Default for RePaintSchedulerConfig {
 pub struct RePaintScheduler {
     config: Registered<RePaintSchedulerConfig>,
     process: DiscreteProcess,
+    /// diffusers' class takes the model for one of noise. That of the scheduler that this one was made from is heeded.
+    prediction_type: PredictionType,
     run: Run,
     /// T // n, once `setTimesteps` has said n.
     stride: Option<usize>,
@@ -63,10 +65,19 @@ impl SchedulerClass for RePaintScheduler {
         if !(0.0..=1.0).contains(&config.eta) {
             return Err(invalid_option("eta", "a number from 0 to 1", config.eta));
         }
+        let prediction_type = prediction_type(config.record())?;
         let process = DiscreteProcess::new(&config.noise_schedule, false)?;
-        let run = Run::before_preparation(process.all_timesteps(), []).starting_at_first();
-        Ok(Self { config, process, run, stride: None, last: f64::INFINITY, known: None })
+        let run = Run::new(process.all_timesteps(), []).starting_at_first();
+        Ok(Self { config, process, prediction_type, run, stride: None, last: f64::INFINITY, known: None })
     }
+}
+
+/// What the model predicts, as the scheduler said that this one was made from.
+fn prediction_type(record: &ConfigRecord) -> Result<PredictionType> {
+    let Some(value) = record.hidden.get("predictionType") else { return Ok(PredictionType::Epsilon) };
+    let prediction: PredictionType = serde_json::from_value(value.clone())
+        .map_err(|error| Error::InvalidConfig(format!("predictionType: {error}")))?;
+    prediction.check(PredictionType::OF_NOISE_SCHEDULES).map(|()| prediction)
 }
 
 /// The steps of a run of `count`, some stretches of which are run again.
@@ -108,7 +119,9 @@ impl RePaintScheduler {
         let alpha_prod = self.process.alpha_cumprod(input.timestep)?;
         let alpha_prod_prev = self.process.alpha_cumprod_or_final(input.timestep - stride as f64, true)?;
         let coefficients = self.process.coefficients(input.timestep)?;
-        let mut original = PredictionType::Epsilon.original_sample(input.model_output, input.sample, coefficients);
+        let prediction = self.prediction_type;
+        let mut original = prediction.original_sample(input.model_output, input.sample, coefficients);
+        let epsilon = prediction.noise(input.model_output, input.sample, coefficients);
         if self.config.clip_sample {
             original.iter_mut().for_each(|x| *x = x.clamp(-1.0, 1.0));
         }
@@ -117,7 +130,7 @@ impl RePaintScheduler {
         let direction = (1.0 - alpha_prod_prev - deviation * deviation).sqrt();
         let added = if input.timestep > 0.0 { deviation } else { 0.0 };
         let signal = alpha_prod_prev.sqrt();
-        let terms = [(signal, original.as_slice()), (direction, input.model_output), (added, input.noise)];
+        let terms = [(signal, original.as_slice()), (direction, epsilon.as_slice()), (added, input.noise)];
         let unknown_part = weighted_sum(terms);
         let known_part =
             weighted_sum([(signal, known.image.as_slice()), ((1.0 - alpha_prod_prev).sqrt(), input.noise)]);
@@ -141,11 +154,13 @@ impl Scheduler for RePaintScheduler {
     }
 
     fn prediction_type(&self) -> PredictionType {
-        PredictionType::Epsilon
+        self.prediction_type
     }
 
-    fn timesteps(&self) -> &[f64] {
-        self.run.timesteps()
+    super::methods::position_methods!();
+
+    fn runs_whole(&self) -> Option<&'static str> {
+        Some("jumps back on its way")
     }
 
     fn table(&self, name: &str) -> Vec<f32> {
@@ -195,7 +210,7 @@ impl Scheduler for RePaintScheduler {
         let output = if self.jumps_back(input.timestep) {
             StepOutput { prev_sample: self.undo(&input, stride)?, pred_original_sample: None }
         } else {
-            let expected = "a call of setKnownPart with values as in sample";
+            let expected = "a call of setKnownPart, which RePaintPipeline makes, with values as in sample";
             let known = self.known.as_ref().filter(|known| known.image.len() == input.sample.len());
             let known = known.ok_or_else(|| Error::argument("image", expected, "another or none"))?;
             let (prev_sample, original) = self.denoise(&input, stride, known)?;

@@ -1,7 +1,6 @@
 //! A run of a sampler that counts in noise levels: σ before and after each step, and where the run stands.
 
 use super::elementwise::zip_with;
-use super::options::not_prepared;
 use super::spacing::TimestepSpacing;
 use crate::{Error, Result};
 
@@ -12,7 +11,7 @@ pub struct Run {
     /// One more than timesteps: the last is where the run ends.
     sigmas: Vec<f32>,
     position: Option<usize>,
-    /// `setTimesteps` has been called.
+    /// `setTimesteps` laid it out.
     is_prepared: bool,
 }
 
@@ -28,14 +27,24 @@ impl Run {
         }
     }
 
-    /// What there is before `setTimesteps`.
-    pub fn before_preparation(timesteps: Vec<f64>, sigmas: impl IntoIterator<Item = f64>) -> Self {
-        Self { is_prepared: false, ..Self::new(timesteps, sigmas) }
+    /// Now it is what there is before `setTimesteps`: it can be looked at, but not stepped through.
+    pub fn await_preparation(&mut self) {
+        self.is_prepared = false;
+    }
+
+    pub fn is_prepared(&self) -> bool {
+        self.is_prepared
+    }
+
+    /// The next step is number `index`, whatever the timesteps repeat.
+    pub fn begin_at(&mut self, index: usize) {
+        self.position = Some(index);
     }
 
     /// A run that starts at its first step, whatever its timesteps repeat.
-    pub fn starting_at_first(self) -> Self {
-        Self { position: Some(0), ..self }
+    pub fn starting_at_first(mut self) -> Self {
+        self.begin_at(0);
+        self
     }
 
     /// Every step but the first twice: a prediction and its correction.
@@ -103,8 +112,12 @@ impl Run {
         self.sigmas.get(index).or(self.sigmas.last()).copied().unwrap_or_default()
     }
 
-    /// Where a timestep stands. One that stands there twice means the second: starting there skips no σ.
+    /// Where a timestep stands. One that stands there twice means that of the next step, else the second: starting there
+    /// skips no σ.
     pub fn index_of(&self, timestep: f64) -> Result<usize> {
+        if let Some(position) = self.position.filter(|position| self.timesteps.get(*position) == Some(&timestep)) {
+            return Ok(position);
+        }
         let mut matches = self.timesteps.iter().enumerate().filter(|(_, t)| **t == timestep).map(|(index, _)| index);
         match (matches.next(), matches.next()) {
             (_, Some(second)) => Ok(second),
@@ -134,11 +147,6 @@ impl Run {
     pub fn scale_input(&mut self, sample: &[f32], timestep: f64) -> Result<Vec<f32>> {
         let index = self.enter(timestep)?;
         Ok(scale_to_unit_variance(sample, self.sigma(index)))
-    }
-
-    /// The same for a scheduler that has nothing to go by before `setTimesteps`.
-    pub fn enter_prepared(&mut self, timestep: f64) -> Result<usize> {
-        if self.is_prepared { self.enter(timestep) } else { Err(not_prepared()) }
     }
 
     /// The step is done.

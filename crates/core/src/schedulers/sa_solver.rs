@@ -210,7 +210,7 @@ impl Scheduler for SaSolverScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        let index = self.run.enter_prepared(input.timestep)?;
+        let index = self.run.enter(input.timestep)?;
         let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
         let sample = match self.last_step.take() {
             Some(last) => self.correct(index, &output, &last),

@@ -120,8 +120,10 @@ impl Scheduler for ScoreSdeVeScheduler {
         PredictionType::Epsilon
     }
 
-    fn timesteps(&self) -> &[f64] {
-        self.run.timesteps()
+    super::methods::position_methods!();
+
+    fn runs_whole(&self) -> Option<&'static str> {
+        Some("corrects the sample before it predicts")
     }
 
     fn init_noise_sigma(&self) -> f32 {

@@ -104,7 +104,7 @@ impl TrainingSigmas {
     /// All training timesteps: what there is before `setTimesteps`.
     pub fn whole_run(&self) -> Run {
         let sigmas = self.sigmas.iter().rev().copied().chain([0.0]);
-        Run::before_preparation(self.process.all_timesteps(), sigmas)
+        Run::new(self.process.all_timesteps(), sigmas)
     }
 
     pub fn len(&self) -> usize {

@@ -29,7 +29,7 @@ impl SchedulerClass for TcdScheduler {
     fn new(config: Registered<LcmSchedulerConfig>) -> Result<Self> {
         config.check()?;
         let process = DiscreteProcess::new(&config.noise_schedule, config.rescale_betas_zero_snr)?;
-        let run = Run::before_preparation(process.all_timesteps(), []);
+        let run = Run::new(process.all_timesteps(), []);
         Ok(Self { config, process, run })
     }
 }
@@ -48,7 +48,7 @@ impl Scheduler for TcdScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        let index = self.run.enter_prepared(input.timestep)?;
+        let index = self.run.enter(input.timestep)?;
         let next = self.run.timesteps().get(index + 1).copied();
         let eta = input.options.eta_or(DEFAULT_ETA)?;
         // The jump goes below the next timestep, so that noise can bring it back there.

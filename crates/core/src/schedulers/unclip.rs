@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub struct UnClipSchedulerConfig {
     /// The number of steps that the model was trained on. Default 1000.
     pub num_train_timesteps: usize,
-    /// "fixed_small_log" or "learned_range". Default "fixed_small_log".
+    /// "fixed_small_log", "fixed_small" (the same, as DDPM calls it) or "learned_range". Default "fixed_small_log".
     pub variance_type: VarianceType,
     #[serde(flatten)]
     pub clipping: SampleClipping,
@@ -59,7 +59,8 @@ impl SchedulerClass for UnClipScheduler {
     fn new(config: Registered<UnClipSchedulerConfig>) -> Result<Self> {
         config.prediction_type.check(&[PredictionType::Epsilon, PredictionType::Sample])?;
         config.clipping.check()?;
-        if !matches!(config.variance_type, VarianceType::FixedSmallLog | VarianceType::LearnedRange) {
+        use VarianceType::{FixedSmall, FixedSmallLog, LearnedRange};
+        if !matches!(config.variance_type, FixedSmallLog | FixedSmall | LearnedRange) {
             let got = crate::json::to_json(&config.variance_type);
             return Err(invalid_option("varianceType", "\"fixed_small_log\" or \"learned_range\"", got));
         }
@@ -73,7 +74,7 @@ impl SchedulerClass for UnClipScheduler {
             ..NoiseSchedule::default()
         };
         let process = DiscreteProcess::new(&schedule, false)?;
-        let run = Run::before_preparation(process.all_timesteps(), []);
+        let run = Run::new(process.all_timesteps(), []);
         Ok(Self { config, process, run })
     }
 }
@@ -95,8 +96,10 @@ impl Scheduler for UnClipScheduler {
     super::methods::common_methods!(num_train_timesteps, prediction_type);
     super::methods::process_methods!();
 
-    fn timesteps(&self) -> &[f64] {
-        self.run.timesteps()
+    super::methods::position_methods!();
+
+    fn runs_unprepared(&self) -> bool {
+        true
     }
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {

@@ -279,7 +279,7 @@ impl Scheduler for UniPcMultistepScheduler {
     }
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
-        let index = self.run.enter_prepared(input.timestep)?;
+        let index = self.run.enter(input.timestep)?;
         let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
         let sample = match self.last_step.take() {
             Some((last, order)) if !self.config.disable_corrector.contains(&(index - 1)) => {

@@ -239,7 +239,10 @@ fn inpainting_without_the_known_part() {
     assert_error(ddpm.set_known_part(&picture, &picture), "[Unsupported] setKnownPart: DDPMScheduler");
     let mut repaint = prepared("RePaintScheduler", "{}", 10);
     let step = Step { timestep: 900.0, ..Step::default() };
-    assert_error(step.of(repaint.as_mut()), "[InvalidArgument] image: expected a call of setKnownPart");
+    assert_error(
+        step.of(repaint.as_mut()),
+        "[InvalidArgument] image: expected a call of setKnownPart, which RePaintPipeline makes",
+    );
     assert_error(repaint.set_known_part(&picture, &picture[1..]), "[ShapeMismatch] mask");
     assert_error(repaint.set_known_part(&[f32::NAN], &[1.0]), "[NotFinite] image");
     repaint.set_known_part(&picture, &picture).unwrap();

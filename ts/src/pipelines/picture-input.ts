@@ -1,0 +1,56 @@
+/** Pictures that a pipeline starts from: one of several kinds in, a batch of tensors out. */
+import { call } from "../engine.js";
+import { EmberwingError, invalidArgument } from "../errors.js";
+import { Image } from "../images.js";
+import { checkInteger } from "../options.js";
+import { checkTensor, elementCount, type Tensor } from "../tensor.js";
+
+/** One picture, several of one size, or a tensor of shape [batch, channels, height, width]. */
+export type PictureInput = Image | readonly Image[] | Tensor;
+
+/** NCHW in [−1, 1]. One picture is repeated `batchSize` times; of several there must be as many as that. */
+export function picturesOf(argument: string, input: PictureInput, batchSize: number | undefined): Tensor {
+  const pictures = stackOf(argument, input, (image) => image.toTensor());
+  const [count = 1, ...size] = pictures.shape;
+  if (batchSize === undefined || batchSize === count) return pictures;
+  checkInteger("batchSize", batchSize, 1);
+  if (count !== 1)
+    throw invalidArgument("batchSize", `${count}, as many as there are pictures in ${argument}`, batchSize);
+  return stack(Array.from({ length: batchSize }, () => ({ data: pictures.data, shape: size })));
+}
+
+/** Shape [batch, 1, height, width]: 1 where a mask is lighter than the middle grey, else 0. Tensors stay as they are. */
+export function masksOf(argument: string, input: PictureInput): Tensor {
+  return stackOf(argument, input, ({ data, channels, height, width }) => ({
+    data: call((core) => core.pixelsToMask(data, channels, height, width)),
+    shape: [1, height, width],
+  }));
+}
+
+function stackOf(argument: string, input: PictureInput, convert: (image: Image) => Tensor): Tensor {
+  const images: readonly unknown[] = input instanceof Image ? [input] : Array.isArray(input) ? input : [];
+  if (images.length > 0 && images.every((image) => image instanceof Image))
+    return stackImages(argument, images, convert);
+  if (Array.isArray(input) || typeof input !== "object" || input === null) {
+    throw invalidArgument(argument, "an Image, an array of them or a tensor", input);
+  }
+  checkTensor(argument, input as Tensor);
+  const { shape } = input as Tensor;
+  if (shape.length === 4) return input as Tensor;
+  throw new EmberwingError("ShapeMismatch", `${argument}: expected [batch, channels, height, width], got [${shape}]`);
+}
+
+function stackImages(argument: string, images: readonly Image[], convert: (image: Image) => Tensor): Tensor {
+  const describe = ({ width, height, channels }: Image): string => `${width}×${height} with ${channels} channels`;
+  const sizes = images.map(describe);
+  const odd = sizes.find((size) => size !== sizes[0]);
+  if (odd) throw invalidArgument(argument, `pictures of ${sizes[0]} only`, odd);
+  return stack(images.map(convert));
+}
+
+function stack(tensors: readonly Tensor[]): Tensor {
+  const shape = tensors[0]?.shape ?? [];
+  const data = new Float32Array(tensors.length * elementCount(shape));
+  for (const [index, tensor] of tensors.entries()) data.set(tensor.data, index * tensor.data.length);
+  return { data, shape: [tensors.length, ...shape] };
+}

@@ -12,6 +12,7 @@
  * - `Unsupported`: something that diffusers knows and emberwing does not do.
  * - `Internal`: a calculation failed inside; always a bug worth a report.
  * - `WriteFailed`: a file or folder cannot be written.
+ * - `InUse`: another run writes to the folder.
  * - `NotInitialized`: the engine is not there: `init()` was not awaited, or the native addon was not built.
  * - `Usage`: the command line was not understood.
  */
@@ -27,6 +28,7 @@ export type ErrorCode =
   | "Unsupported"
   | "Internal"
   | "WriteFailed"
+  | "InUse"
   | "NotInitialized"
   | "Usage";
 

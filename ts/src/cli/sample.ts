@@ -1,20 +1,21 @@
 /** `emberwing sample`: pictures from a pipeline folder. */
 import { join, parse } from "node:path";
 import { type Command, Option } from "commander";
-import { EmberwingError } from "../errors.js";
 import { type Image, imageGrid } from "../images.js";
 import { DDIMPipeline } from "../pipelines/ddim-pipeline.js";
 import { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
-import { DiffusionPipeline, type StepProgress } from "../pipelines/diffusion-pipeline.js";
-import { UnconditionalPipeline } from "../pipelines/unconditional-pipeline.js";
+import type { StepProgress } from "../pipelines/diffusion-pipeline.js";
+import type { UnconditionalPipeline } from "../pipelines/unconditional-pipeline.js";
 import { nodeFiles } from "../platform/node-files.js";
 import { Generator } from "../random/generator.js";
 import { DDPMScheduler } from "../schedulers/ddpm-scheduler.js";
 import { usageError } from "./failure.js";
+import { loadPipeline } from "./load-pipeline.js";
 import { showProgress } from "./progress.js";
+import { classesInTurn } from "./sampling.js";
 import { formatTable } from "./table.js";
 import { checkDevice } from "./train-options.js";
-import { integerFrom } from "./values.js";
+import { integerFrom, integersFrom } from "./values.js";
 
 interface SampleFlags {
   pipeline: string;
@@ -25,13 +26,15 @@ interface SampleFlags {
   seed: number;
   output: string;
   device: string;
+  classLabels?: number[];
 }
 
 const EXAMPLES = `
 Examples:
   emberwing sample --pipeline emberwing-output
   emberwing sample --pipeline emberwing-output --num-images 64 --scheduler ddim --num-inference-steps 50
-  emberwing sample --pipeline emberwing-output --seed 7 --output seven.png`;
+  emberwing sample --pipeline emberwing-output --seed 7 --output seven.png
+  emberwing sample --pipeline birds --class-labels 0,3`;
 
 export function addSampleCommand(program: Command): void {
   program
@@ -44,6 +47,7 @@ export function addSampleCommand(program: Command): void {
     .addOption(new Option("--scheduler <name>", "in place of the pipeline's own").choices(["ddpm", "ddim"]))
     .option("--seed <n>", "the same seed draws the same pictures", integerFrom(0), 0)
     .option("--output <file>", "the sheet; single pictures go to a folder of the same name", "samples.png")
+    .option("--class-labels <numbers>", "the classes to draw in turn, such as 0,2 (default: all)", integersFrom(0))
     .option("--device <name>", "where to calculate: see `emberwing info`", "cpu")
     .addHelpText("after", EXAMPLES)
     .action(sample);
@@ -54,7 +58,7 @@ async function sample(flags: SampleFlags): Promise<void> {
   // Through `exit`, so that the progress bar gives the terminal back.
   process.once("SIGINT", () => process.exit(130));
   const folder = await openOutput(flags.output);
-  const images = await draw(withScheduler(await loadPipeline(flags), flags.scheduler), flags);
+  const images = await draw(withScheduler(await loadPipeline(flags.pipeline, flags.device), flags.scheduler), flags);
   for (const [index, image] of images.entries()) {
     await image.save(join(folder, `${String(index + 1).padStart(4, "0")}.png`));
   }
@@ -78,15 +82,6 @@ async function openOutput(output: string): Promise<string> {
   return folder;
 }
 
-async function loadPipeline({ pipeline: path, device }: SampleFlags): Promise<UnconditionalPipeline> {
-  const pipeline = await DiffusionPipeline.fromPretrained(path, { device });
-  if (pipeline instanceof UnconditionalPipeline) return pipeline;
-  throw new EmberwingError(
-    "Unsupported",
-    `${path}: expected an unconditional pipeline, got ${pipeline.constructor.name}`,
-  );
-}
-
 /** The pipeline's class goes with the scheduler: it knows how many steps are usual. */
 function withScheduler(pipeline: UnconditionalPipeline, name: SampleFlags["scheduler"]): UnconditionalPipeline {
   const { unet, scheduler } = pipeline;
@@ -99,6 +94,7 @@ function withScheduler(pipeline: UnconditionalPipeline, name: SampleFlags["sched
 async function draw(pipeline: UnconditionalPipeline, flags: SampleFlags): Promise<Image[]> {
   const generator = new Generator(flags.seed);
   const { numInferenceSteps } = flags;
+  const classLabels = classesOf(pipeline, flags);
   const images: Image[] = [];
   while (images.length < flags.numImages) {
     const batchSize = Math.min(flags.evalBatchSize, flags.numImages - images.length);
@@ -106,6 +102,7 @@ async function draw(pipeline: UnconditionalPipeline, flags: SampleFlags): Promis
     const onStep = ({ step, total }: StepProgress): void => progress.update(step, total);
     const output = await pipeline.generate({
       batchSize,
+      classLabels: classLabels.slice(images.length, images.length + batchSize),
       generator,
       onStep,
       ...(numInferenceSteps && { numInferenceSteps }),
@@ -114,4 +111,11 @@ async function draw(pipeline: UnconditionalPipeline, flags: SampleFlags): Promis
     images.push(...output.images);
   }
   return images;
+}
+
+/** The class of each picture; none for a model without classes. */
+function classesOf({ unet }: UnconditionalPipeline, { classLabels, numImages }: SampleFlags): number[] {
+  if (classLabels === undefined) return classesInTurn(unet, numImages);
+  if (unet.config.numClassEmbeds === null) throw usageError("--class-labels: the pipeline's model has no classes");
+  return Array.from({ length: numImages }, (_, index) => classLabels[index % classLabels.length] ?? 0);
 }

@@ -3,7 +3,7 @@ import { call, enqueue } from "../engine.js";
 import type { UNet2DModel } from "../models/unet-2d-model.js";
 import type { Generator } from "../random/generator.js";
 import type { Scheduler, StepOptions } from "../schedulers/scheduler.js";
-import type { Tensor } from "../tensor.js";
+import { shapeOf, type Tensor } from "../tensor.js";
 import type { StepProgress } from "./diffusion-pipeline.js";
 
 export interface Denoising {
@@ -14,6 +14,8 @@ export interface Denoising {
   generator: Generator;
   /** NCHW. */
   shape: number[];
+  /** One a sample; empty where the model takes none. */
+  classLabels: readonly number[];
   stepOptions: Pick<StepOptions, "eta">;
   onStep: ((progress: StepProgress) => void) | undefined;
   signal: AbortSignal | undefined;
@@ -25,15 +27,17 @@ export async function denoise({
   scheduler,
   generator,
   shape,
+  classLabels,
   stepOptions,
   onStep,
   signal,
 }: Denoising): Promise<Tensor> {
   const noise = generator.randn(shape);
   const json = JSON.stringify(stepOptions);
+  const labels = Float32Array.from(classLabels);
   const loop = call(
-    (core) =>
-      new core.Denoising(unet.handle, scheduler.handle, generator.handle, json, noise.data, Uint32Array.from(shape)),
+    ({ Denoising }) =>
+      new Denoising(unet.handle, scheduler.handle, generator.handle, json, noise.data, shapeOf(noise), labels),
   );
   try {
     const { timesteps } = scheduler;

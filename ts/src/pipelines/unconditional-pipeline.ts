@@ -16,6 +16,10 @@ export interface UnconditionalComponents {
 }
 
 export interface UnconditionalGenerateOptions extends GenerateOptions {
+  /** The classes to paint, for models with `numClassEmbeds`: the images of each follow one another. */
+  classLabels?: readonly number[];
+  /** Images of each class. Default 1. */
+  numPerClass?: number;
   /** For schedulers that have it, such as DDIM: 0 is deterministic. */
   eta?: number;
 }
@@ -49,14 +53,20 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
   override async generate(options: UnconditionalGenerateOptions = {}): Promise<{ images: Image[] | Tensor }> {
     checkOptions("options", options, GENERATE_OPTIONS);
     const {
-      batchSize = 1,
+      classLabels = [],
+      numPerClass = 1,
+      batchSize = Math.max(classLabels.length * numPerClass, 1),
       numInferenceSteps = this.#defaultSteps,
       outputType = "image",
       eta,
       seed,
       generator,
     } = options;
+    checkInteger("numPerClass", numPerClass, 1);
     checkInteger("batchSize", batchSize, 1);
+    if (classLabels.length > 0 && batchSize !== classLabels.length * numPerClass) {
+      throw invalidArgument("batchSize", `${classLabels.length * numPerClass}, numPerClass for each class`, batchSize);
+    }
     if (outputType !== "image" && outputType !== "tensor") {
       throw invalidArgument("outputType", '"image" or "tensor"', outputType);
     }
@@ -66,6 +76,7 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
       ...this.components,
       generator: resolveGenerator({ seed, generator }),
       shape: [batchSize, ...this.#imageShape()],
+      classLabels: classLabels.flatMap((label) => new Array<number>(numPerClass).fill(label)),
       stepOptions: { eta },
       onStep: options.onStep,
       signal: options.signal,
@@ -88,6 +99,8 @@ const GENERATE_OPTIONS = [
   "seed",
   "generator",
   "eta",
+  "classLabels",
+  "numPerClass",
   "outputType",
   "onStep",
   "signal",

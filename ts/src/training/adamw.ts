@@ -21,6 +21,11 @@ export class AdamW extends Resource<AdamWHandle> {
     super(call((core) => new core.AdamW(model.handle, JSON.stringify(options))));
   }
 
+  /** The learning rate of the steps from now on; `LRScheduler` calls it. */
+  setLearningRate(rate: number): Promise<void> {
+    return enqueue(() => this.handle.setLearningRate(rate));
+  }
+
   /** Moves the model's parameters along the gradients that were added up. */
   step(): Promise<void> {
     return enqueue(() => this.handle.step());

@@ -2,7 +2,7 @@
 
 use super::butterflies::butterfly;
 use super::transforms::{center_crop, draws_flip, flip_rows, random_crop, resize_shorter_side};
-use super::{Image, decode, pixels_to_tensor, resize_exact};
+use super::{Batch, Image, decode, pixels_to_tensor, resize_exact};
 use crate::json::from_json;
 use crate::random::Generator;
 use crate::{Error, Result};
@@ -68,6 +68,8 @@ pub struct Dataset {
     items: Vec<Item>,
     /// Channels, height, width.
     shape: Option<[usize; 3]>,
+    /// One an item, or none at all.
+    class_labels: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl Dataset {
             return Err(Error::argument("resolution", "at least 1 pixel", format!("{height}x{width}")));
         }
         let shape = size.map(|[height, width]| [options.channels, height, width]);
-        Ok(Self { options, items: Vec::new(), shape })
+        Ok(Self { options, items: Vec::new(), shape, class_labels: Vec::new() })
     }
 
     /// Decodes and resizes one file.
@@ -128,6 +130,20 @@ impl Dataset {
         Ok(())
     }
 
+    /// The class of every item, to be called when all are there.
+    pub fn set_class_labels(&mut self, labels: &[u32]) -> Result<()> {
+        if labels.len() != self.len() {
+            return Err(Error::shape("classLabels", format!("one for each of the {} items", self.len()), labels.len()));
+        }
+        self.class_labels = labels.to_vec();
+        Ok(())
+    }
+
+    /// The class of every item; empty where there are none.
+    pub fn class_labels(&self) -> &[u32] {
+        &self.class_labels
+    }
+
     pub fn len(&self) -> usize {
         self.items.len()
     }
@@ -149,21 +165,23 @@ impl Dataset {
         }
     }
 
-    /// Items one after the other, NCHW in [-1, 1]. For each the generator draws the crop, then the flip.
-    pub fn batch(&self, indices: &[usize], generator: &mut Generator) -> Result<Vec<f32>> {
+    /// Items one after the other. For each the generator draws the crop, then the flip.
+    pub fn batch(&self, indices: Vec<usize>, generator: &mut Generator) -> Result<Batch> {
         let [channels, height, width] = self.item_shape()?;
-        let mut batch = Vec::with_capacity(indices.len() * channels * height * width);
-        for &index in indices {
-            let start = batch.len();
+        let mut values = Vec::with_capacity(indices.len() * channels * height * width);
+        for &index in &indices {
+            let start = values.len();
             match self.get(index)? {
-                Item::Values(values) => batch.extend(values),
-                Item::Picture(picture) => batch.extend(normalise(&self.crop(picture, generator)?)?),
+                Item::Values(item) => values.extend(item),
+                Item::Picture(picture) => values.extend(normalise(&self.crop(picture, generator)?)?),
             }
             if self.options.random_flip && draws_flip(generator) {
-                flip_rows(&mut batch[start..], width);
+                flip_rows(&mut values[start..], width);
             }
         }
-        Ok(batch)
+        let class_labels = indices.iter().filter_map(|&index| self.class_labels.get(index)).map(|&label| label as f32);
+        let (shape, class_labels) = ([indices.len(), channels, height, width], class_labels.collect());
+        Ok(Batch { values, shape, class_labels, indices })
     }
 
     fn crop(&self, picture: &Image, generator: &mut Generator) -> Result<Image> {

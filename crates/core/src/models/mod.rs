@@ -2,6 +2,7 @@
 
 mod attention;
 mod embeddings;
+mod gradient_checkpointing;
 mod layers;
 mod parameter_order;
 mod parameters;

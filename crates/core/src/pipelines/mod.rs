@@ -2,4 +2,4 @@
 
 mod denoising;
 
-pub use denoising::Denoising;
+pub use denoising::{Denoising, Start};

@@ -11,30 +11,46 @@ pub struct Target<'a> {
     pub values: &'a [f32],
     /// A factor for each sample's error; empty for none.
     pub weights: &'a [f32],
+    /// Factor on the gradients: below 1 where several batches make one step.
+    pub share: f64,
 }
 
-/// Loss E[w·‖prediction − target‖²] (Ho et al. 2020, eq. 14, where the target is the noise) and its gradients, which are
-/// added to the model's. Returns the loss.
+/// Loss E[w·‖prediction − target‖²] (Ho et al. 2020, eq. 14, where the target is the noise) and its gradients, of which
+/// `target.share` is added to the model's. Returns the loss.
 pub async fn mse_backward(model: &mut UNet2DModel, inputs: Inputs<'_>, target: Target<'_>) -> Result<f32> {
     model.check(inputs)?;
     check_target(model, inputs, target)?;
-    let leaves = model.parameters.leaves();
-    let prediction = model.predict_tracked(&leaves, model.upload(inputs), inputs);
-    let device = model.parameters.device();
-    let difference = prediction - from_nchw(target.values, &output_shape(model, inputs), device);
-    let error = difference.clone() * difference;
-    let error = match target.weights {
-        [] => error,
-        weights => {
-            let weights = TensorData::new(weights.to_vec(), [weights.len(), 1, 1, 1]);
-            error * Tensor::from_data(weights, device)
-        }
+    let device = model.parameters.device().clone();
+    let values = from_nchw(target.values, &output_shape(model, inputs), &device);
+    let weights = (!target.weights.is_empty()).then(|| {
+        let weights = TensorData::new(target.weights.to_vec(), [target.weights.len(), 1, 1, 1]);
+        Tensor::<4>::from_data(weights, &device)
+    });
+    let mean_error = |prediction: Tensor<4>| {
+        let difference = prediction - values;
+        let error = difference.clone() * difference;
+        weights.map_or(error.clone(), |weights| error * weights).mean()
     };
-    let loss = error.mean();
-    let value = download(loss.clone().inner().into_dispatch(), 1).await?;
-    let mut gradients = loss.backward();
-    model.parameters.accumulate(&leaves, &mut gradients);
+    let loss = if model.gradient_checkpointing() {
+        model.backward_by_parts(inputs, |prediction| {
+            let loss = mean_error(prediction);
+            (loss.clone().inner(), shared(loss, target.share))
+        })
+    } else {
+        let leaves = model.parameters.leaves();
+        let loss = mean_error(model.predict_tracked(&leaves, model.upload(inputs), inputs));
+        let value = loss.clone().inner();
+        let mut gradients = shared(loss, target.share).backward();
+        model.parameters.accumulate(&leaves, &mut gradients);
+        value
+    };
+    let value = download(loss.into_dispatch(), 1).await?;
     value.first().copied().ok_or_else(|| Error::Internal("the loss has no value".into()))
+}
+
+/// The part of a loss whose gradients count.
+fn shared(loss: Tensor<1>, share: f64) -> Tensor<1> {
+    if share == 1.0 { loss } else { loss * share }
 }
 
 /// NCHW shape of the prediction for these inputs.

@@ -136,6 +136,10 @@ export interface LrScheduleHandle {
 }
 
 export interface AdamWHandle {
+  /** Moments and number of steps: safetensors. */
+  stateDict(): Promise<Uint8Array>;
+  /** Goes on from a state, which is used up. */
+  loadStateDict(state: WeightsHandle): Promise<void>;
   /** Of the steps from now on. */
   setLearningRate(rate: number): Promise<void>;
   step(): Promise<void>;

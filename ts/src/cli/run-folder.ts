@@ -4,6 +4,10 @@ import { Image } from "../images.js";
 import type { FolderLock } from "../platform/files.js";
 import { nodeFiles } from "../platform/node-files.js";
 import { MetricsLog, type StepMetrics } from "./metrics-log.js";
+import { TensorBoardLog } from "./tensorboard-log.js";
+
+/** Who else is told of every step and every grid. */
+export type Logger = "tensorboard" | "none";
 
 /** The grid of samples after so many steps. */
 export interface SampleGrid {
@@ -14,19 +18,22 @@ export interface SampleGrid {
 export class RunFolder {
   readonly path: string;
   readonly lock: FolderLock;
+  readonly #logger: Logger;
   #metrics: MetricsLog | undefined;
+  #tensorBoard: TensorBoardLog | undefined;
 
-  private constructor(path: string, lock: FolderLock) {
+  private constructor(path: string, lock: FolderLock, logger: Logger) {
     this.path = path;
     this.lock = lock;
+    this.#logger = logger;
   }
 
   /** Takes the folder; rejects before anything was trained where it cannot be written or another run is there. */
-  static async open(path: string): Promise<RunFolder> {
+  static async open(path: string, logger: Logger): Promise<RunFolder> {
     await nodeFiles.makeWritable(path);
     const lock = await nodeFiles.lock(path);
     await nodeFiles.makeWritable(join(path, "samples"));
-    return new RunFolder(path, lock);
+    return new RunFolder(path, lock, logger);
   }
 
   /**
@@ -38,12 +45,17 @@ export class RunFolder {
   async begin(step: number, checkpoint?: string): Promise<{ metrics: StepMetrics[]; grids: SampleGrid[] }> {
     const metrics = await MetricsLog.read([this.path, ...(checkpoint === undefined ? [] : [checkpoint])], step);
     this.#metrics = await MetricsLog.open(this.path, metrics);
+    if (this.#logger === "tensorboard") this.#tensorBoard = await TensorBoardLog.open(join(this.path, "logs"), step);
     await nodeFiles.remove(join(this.path, "samples.png"));
     return { metrics, grids: await this.#grids(step) };
   }
 
   logStep(metrics: StepMetrics): void {
     this.#metrics?.append(metrics);
+    const { step, loss, learningRate: lr, gradNorm: grad_norm, emaDecay, imagesPerSecond: images_per_second } = metrics;
+    const scalars: Record<string, number> = { loss, lr, grad_norm, images_per_second };
+    if (emaDecay !== undefined) scalars.ema_decay = emaDecay;
+    this.#tensorBoard?.scalars(step, scalars);
   }
 
   /** So that a checkpoint has the losses of the steps before it, whatever becomes of the log. */
@@ -54,6 +66,7 @@ export class RunFolder {
   /** The grid of samples after so many steps; the file names sort by time. */
   async saveProgress(step: number, grid: Image): Promise<void> {
     await grid.save(join(this.path, "samples", `step-${String(step).padStart(6, "0")}.png`));
+    this.#tensorBoard?.samples(step, grid);
   }
 
   async saveSamples(name: "samples.png" | "samples-without-ema.png", grid: Image): Promise<string> {
@@ -70,6 +83,7 @@ export class RunFolder {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#metrics?.[Symbol.dispose]();
+    this.#tensorBoard?.[Symbol.dispose]();
     await this.lock.release();
   }
 

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import type { TrainerOptions } from "../generated/TrainerOptions.js";
 import { flagName } from "./flag-name.js";
 import { PRESETS, type PresetName, presetValues, type TrainingRecipe } from "./presets.js";
+import type { Logger } from "./run-folder.js";
 import { integerFrom, numberFrom, pictureChannels } from "./values.js";
 
 /** Settings of the trainer that no preset speaks of; where they are not given, its own defaults hold. */
@@ -30,6 +31,7 @@ export interface TrainFlags extends Partial<TrainingRecipe>, TrainerFlags {
   outputDir: string;
   seed: number;
   device: string;
+  logger: Logger;
   trainDataDir?: string;
   classLabels?: string;
   channels?: 1 | 3;
@@ -159,11 +161,13 @@ function addDiffusionFlags(command: Command): void {
 }
 
 function addOutputFlags(command: Command): void {
+  const logger = new Option("--logger <name>", "who else gets the numbers and samples: a TensorBoard log in logs/");
   const saves = recipeOption("saveModelEpochs", "<n>", "epochs between saves of the pipeline");
   command
     .addOption(recipeOption("evalBatchSize", "<n>", "pictures in a grid of samples").argParser(integerFrom(1)))
     .addOption(recipeOption("saveImagesEpochs", "<n>", "epochs between grids of samples").argParser(integerFrom(1)))
     .addOption(saves.argParser(integerFrom(1)))
+    .addOption(logger.choices(["tensorboard", "none"]).default("tensorboard"))
     .option("--output-dir <folder>", "where everything is written", "emberwing-output")
     .option("--seed <n>", "weights, order, crops and noise follow from it", integerFrom(0), 0)
     .option("--device <name>", "where to calculate: see `emberwing info`", "cpu");

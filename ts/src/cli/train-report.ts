@@ -69,7 +69,7 @@ function settingRows({ model, ...settings }: TrainSettings): ReportRow[] {
 }
 
 /** The preset and what differs from it; the seed always, because the result follows from it. */
-function commandLine({ model: _, preset, ...settings }: TrainSettings): string {
+function commandLine({ model, resumeFromCheckpoint, logger, preset, ...settings }: TrainSettings): string {
   const ofPreset: Record<string, unknown> = { ...PRESETS[preset] };
   const flags = Object.entries(settings)
     .filter(([key, value]) => value !== undefined && value !== ofPreset[key])

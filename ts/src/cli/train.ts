@@ -29,7 +29,7 @@ export function addTrainCommand(program: Command): void {
 
 async function train(flags: TrainFlags): Promise<void> {
   const { settings, createPipeline } = await startOf(flags);
-  await using folder = await RunFolder.open(settings.outputDir);
+  await using folder = await RunFolder.open(settings.outputDir, settings.logger);
   const generator = new Generator(settings.seed);
   using dataset = await loadPictures(settings);
   const pipeline = await createPipeline(generator, dataset.classNames.length);

@@ -87,8 +87,10 @@ export class RunOutput {
   }
 
   async savePipeline(): Promise<void> {
+    const { model, outputDir } = this.#options;
     const pipeline = await this.#options.pipeline();
-    await pipeline.savePretrained(this.#options.outputDir);
+    await pipeline.savePretrained(outputDir);
+    if (pipeline.unet !== model) pipeline.unet.dispose();
   }
 
   /** @param save Whether the run was stopped before its end, so that what it reached has to be kept. */

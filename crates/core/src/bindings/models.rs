@@ -270,6 +270,21 @@ macro_rules! model_bindings {
                     .map_err($error)
             }
 
+            #[$bind(js_name = "stateDict")]
+            pub async fn state_dict(&self) -> $Result<$Bytes> {
+                let (optimizer, model) = (self.optimizer.clone(), self.model.clone());
+                let write = async move || $crate::bindings::support::optimizer_state(&optimizer, &model).await;
+                let bytes = $crate::handle::run(write).await.map_err($error)?;
+                Ok(bytes.into())
+            }
+
+            #[$bind(js_name = "loadStateDict")]
+            pub async fn load_state_dict(&self, state: &Weights) -> $Result<()> {
+                let (optimizer, model, state) = (self.optimizer.clone(), self.model.clone(), state.0.clone());
+                let load = async move || $crate::bindings::support::load_optimizer(&optimizer, &model, &state).await;
+                $crate::handle::run(load).await.map_err($error)
+            }
+
             #[$bind(js_name = "setLearningRate")]
             pub async fn set_learning_rate(&self, rate: f64) -> $Result<()> {
                 let optimizer = self.optimizer.clone();

@@ -161,7 +161,7 @@ impl Input {
     }
 
     pub async fn mse_backward(&self, model: &mut UNet2DModel, target: &[f32], weights: &[f32]) -> Result<f32> {
-        mse_backward(model, self.inputs(), Target { values: target, weights, share: 1.0 }).await
+        mse_backward(model, self.inputs(), Target { values: target, weights }).await
     }
 }
 
@@ -198,6 +198,24 @@ pub async fn clip_gradients(model: &Handle<UNet2DModel>, max_norm: f64) -> Resul
             model.parameters.scale_gradients(clip_factor(norm, max_norm));
             Ok(norm)
         })
+        .await
+}
+
+/// The optimizer's file.
+pub async fn optimizer_state(optimizer: &Handle<AdamW>, model: &Handle<UNet2DModel>) -> Result<Vec<u8>> {
+    optimizer
+        .with(async |optimizer| model.with(async |model| optimizer.safetensors(&model.parameters).await).await)
+        .await
+}
+
+pub async fn load_optimizer(
+    optimizer: &Handle<AdamW>,
+    model: &Handle<UNet2DModel>,
+    state: &Handle<Weights>,
+) -> Result<()> {
+    let mut state = state.take().await?;
+    optimizer
+        .with(async |optimizer| model.with(async |model| optimizer.restore(&model.parameters, &mut state)).await)
         .await
 }
 

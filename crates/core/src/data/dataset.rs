@@ -2,7 +2,7 @@
 
 use super::butterflies::butterfly;
 use super::transforms::{center_crop, draws_flip, flip_rows, random_crop, resize_shorter_side};
-use super::{Batch, Image, decode, pixels_to_tensor, resize_exact};
+use super::{Image, decode, pixels_to_tensor, resize_exact};
 use crate::json::from_json;
 use crate::random::Generator;
 use crate::{Error, Result};
@@ -165,23 +165,21 @@ impl Dataset {
         }
     }
 
-    /// Items one after the other. For each the generator draws the crop, then the flip.
-    pub fn batch(&self, indices: Vec<usize>, generator: &mut Generator) -> Result<Batch> {
+    /// Items one after the other, NCHW in [-1, 1]. For each the generator draws the crop, then the flip.
+    pub fn batch(&self, indices: &[usize], generator: &mut Generator) -> Result<Vec<f32>> {
         let [channels, height, width] = self.item_shape()?;
-        let mut values = Vec::with_capacity(indices.len() * channels * height * width);
-        for &index in &indices {
-            let start = values.len();
+        let mut batch = Vec::with_capacity(indices.len() * channels * height * width);
+        for &index in indices {
+            let start = batch.len();
             match self.get(index)? {
-                Item::Values(item) => values.extend(item),
-                Item::Picture(picture) => values.extend(normalise(&self.crop(picture, generator)?)?),
+                Item::Values(values) => batch.extend(values),
+                Item::Picture(picture) => batch.extend(normalise(&self.crop(picture, generator)?)?),
             }
             if self.options.random_flip && draws_flip(generator) {
-                flip_rows(&mut values[start..], width);
+                flip_rows(&mut batch[start..], width);
             }
         }
-        let class_labels = indices.iter().filter_map(|&index| self.class_labels.get(index)).map(|&label| label as f32);
-        let (shape, class_labels) = ([indices.len(), channels, height, width], class_labels.collect());
-        Ok(Batch { values, shape, class_labels, indices })
+        Ok(batch)
     }
 
     fn crop(&self, picture: &Image, generator: &mut Generator) -> Result<Image> {

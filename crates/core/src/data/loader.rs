@@ -59,26 +59,28 @@ impl DataLoader {
     /// The next batch; `None` at the end of an epoch, after which the next one starts.
     pub fn next(&mut self, dataset: &Dataset, generator: &mut Generator) -> Result<Option<Batch>> {
         self.steps_per_epoch(dataset)?;
-        let shuffle = self.options.shuffle;
-        let length = dataset.len();
+        let DataLoaderOptions { batch_size, shuffle, .. } = self.options;
+        let (length, count) = (dataset.len(), self.remaining(dataset).min(batch_size));
         let order = self.order.get_or_insert_with(|| epoch_order(length, shuffle, generator));
         if order.len() != length {
-            return Err(Error::argument(
-                "dataset",
-                format!("the {} items that the epoch began with", order.len()),
-                length,
-            ));
+            let expected = format!("the {} items that the epoch began with", order.len());
+            return Err(Error::argument("dataset", expected, length));
         }
-        let count = self.remaining(dataset).min(self.options.batch_size);
         if count == 0 {
             self.order = None;
             self.position = 0;
             return Ok(None);
         }
-        let end = self.position + count;
-        let indices = self.order.iter().flatten().copied().skip(self.position).take(count).collect();
-        self.position = end;
-        dataset.batch(indices, generator).map(Some)
+        let indices: Vec<usize> = order[self.position..self.position + count].to_vec();
+        self.position += count;
+        let [channels, height, width] = dataset.item_shape()?;
+        let labels = indices.iter().filter_map(|&index| dataset.class_labels().get(index));
+        Ok(Some(Batch {
+            values: dataset.batch(&indices, generator)?,
+            shape: [count, channels, height, width],
+            class_labels: labels.map(|&label| label as f32).collect(),
+            indices,
+        }))
     }
 
     /// Goes on where another loader of the same data set stood.

@@ -2,8 +2,9 @@
 //! Memory Cost"). The forward pass keeps what goes into each block; the backward pass runs each block again to learn
 //! what happened inside.
 
+use super::inputs::Inputs;
 use super::parameters::Pass;
-use super::unet_2d::{Flow, Inputs, UNet2DModel};
+use super::unet_2d::{Flow, UNet2DModel};
 use crate::random::Generator;
 use burn::tensor::{Gradients, Tensor};
 use std::cell::RefCell;
@@ -23,13 +24,8 @@ struct FlowGradient {
 }
 
 impl UNet2DModel {
-    /// Predicts, and adds the gradients of a loss to the model's. `loss` gives from the prediction (NHWC) the value to
-    /// return, and what is differentiated.
-    pub fn backward_by_parts(
-        &mut self,
-        inputs: Inputs,
-        loss: impl FnOnce(Tensor<4>) -> (Tensor<1>, Tensor<1>),
-    ) -> Tensor<1> {
+    /// Predicts, and adds the gradients of the loss of the prediction (NHWC) to the model's. Returns the loss.
+    pub fn backward_by_parts(&mut self, inputs: Inputs, loss: impl FnOnce(Tensor<4>) -> Tensor<1>) -> Tensor<1> {
         let (kept, last, time) = self.forward_keeping(inputs);
         let (value, mut gradient) = self.backward_from_loss(last, inputs, loss);
         let mut time_gradient: Option<Tensor<2>> = None;
@@ -63,12 +59,13 @@ impl UNet2DModel {
         &mut self,
         last: Flow,
         inputs: Inputs,
-        loss: impl FnOnce(Tensor<4>) -> (Tensor<1>, Tensor<1>),
+        loss: impl FnOnce(Tensor<4>) -> Tensor<1>,
     ) -> (Tensor<1>, FlowGradient) {
         let leaves = self.parameters.leaves();
         let last = last.tracked();
         let prediction = self.network.leave(&self.config, &Pass::new(&leaves, None), last.clone(), inputs);
-        let (value, loss) = loss(prediction);
+        let loss = loss(prediction);
+        let value = loss.clone().inner();
         let mut gradients = loss.backward();
         self.parameters.accumulate(&leaves, &mut gradients);
         (value, last.gradient(&mut gradients))

@@ -1,6 +1,7 @@
 //! The UNet of unconditional diffusion models (Ho et al. 2020, appendix B), as diffusers' `UNet2DModel`.
 
 use super::embeddings::{ClassEmbedding, TimeProjection, TimestepEmbedding};
+use super::inputs::Inputs;
 use super::layers::{Conv2d, GroupNorm};
 use super::parameters::{Builder, Parameters, Pass, Source};
 use super::resnet::ResnetStyle;
@@ -8,9 +9,9 @@ use super::unet_2d_blocks::{BlockStyle, DownBlock2D, UpBlock2D, UpChannels};
 use super::unet_2d_config::{ClassEmbedType, TimeEmbeddingType, TimeScaleShift, UNet2DModelConfig};
 use super::unet_2d_mid_block::UNetMidBlock2D;
 use super::unet_2d_skip_blocks::{SkipDownBlock2D, SkipUpBlock2D};
+use crate::Result;
 use crate::kernels::{Conv2dOptions, GroupNormOptions, keep_packed_weights};
 use crate::random::Generator;
-use crate::{Error, Result};
 use burn::tensor::{Device, DispatchTensor, Tensor, TensorData};
 use std::cell::RefCell;
 
@@ -41,24 +42,12 @@ pub(super) struct Network {
     conv_in: Conv2d,
     time_proj: TimeProjection,
     time_embedding: TimestepEmbedding,
-    class_embedding: Option<ClassEmbedding>,
+    pub(super) class_embedding: Option<ClassEmbedding>,
     down_blocks: Vec<Down>,
     mid_block: Option<UNetMidBlock2D>,
     up_blocks: Vec<Up>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
-}
-
-/// What goes into the network. Values are NCHW.
-#[derive(Clone, Copy)]
-pub struct Inputs<'a> {
-    pub sample: &'a [f32],
-    /// `[n, channels, height, width]`
-    pub shape: &'a [usize],
-    /// One, or one a sample.
-    pub timesteps: &'a [f32],
-    /// Empty where the model has no classes; else one a sample, or a vector a sample for "identity".
-    pub class_labels: &'a [f32],
 }
 
 /// A UNet with its weights.
@@ -136,98 +125,6 @@ impl UNet2DModel {
     /// The sample as NHWC tensor on the model's device.
     pub fn upload(&self, inputs: Inputs) -> Tensor<4> {
         from_nchw(inputs.sample, inputs.shape, self.parameters.device())
-    }
-
-    /// Refuses inputs that the network cannot take.
-    pub fn check(&self, inputs: Inputs) -> Result<()> {
-        self.check_sample(inputs)?;
-        self.check_timesteps(inputs)?;
-        self.check_class_labels(inputs)
-    }
-
-    fn check_sample(&self, inputs: Inputs) -> Result<()> {
-        let channels = self.config.in_channels;
-        let multiple = self.config.size_multiple();
-        let expected = format!("[batch, {channels}, height, width]");
-        let &[n, c, h, w] = inputs.shape else {
-            return Err(Error::shape("sample", expected, format!("{:?}", inputs.shape)));
-        };
-        if c != channels || n == 0 || h == 0 || w == 0 {
-            return Err(Error::shape("sample", expected, format!("{:?}", inputs.shape)));
-        }
-        if !h.is_multiple_of(multiple) || !w.is_multiple_of(multiple) {
-            let levels = self.config.block_out_channels.len();
-            let expected =
-                format!("height and width divisible by {multiple} (the model halves them {} times)", levels - 1);
-            return Err(Error::shape("sample", expected, format!("{:?}", inputs.shape)));
-        }
-        if n.checked_mul(c * h * w) != Some(inputs.sample.len()) {
-            let expected = format!("{} values for the shape {:?}", n * c * h * w, inputs.shape);
-            return Err(Error::shape("sample", expected, inputs.sample.len()));
-        }
-        finite("sample", inputs.sample)
-    }
-
-    fn check_timesteps(&self, inputs: Inputs) -> Result<()> {
-        let n = inputs.shape[0];
-        if inputs.timesteps.len() != 1 && inputs.timesteps.len() != n {
-            let expected = format!("one timestep, or one for each of the {n} samples");
-            return Err(Error::shape("timesteps", expected, inputs.timesteps.len()));
-        }
-        finite("timesteps", inputs.timesteps)?;
-        match self.config.time_embedding_type {
-            TimeEmbeddingType::Positional => Ok(()),
-            TimeEmbeddingType::Fourier => match inputs.timesteps.iter().find(|&&t| t <= 0.0) {
-                Some(t) => Err(Error::argument("timesteps", "numbers above 0 (the model takes their logarithm)", t)),
-                None => Ok(()),
-            },
-            TimeEmbeddingType::Learned => {
-                whole_numbers_below("timesteps", inputs.timesteps, self.config.num_train_timesteps.unwrap_or(0))
-            }
-        }
-    }
-
-    fn check_class_labels(&self, inputs: Inputs) -> Result<()> {
-        let n = inputs.shape[0];
-        let expected = match &self.network.class_embedding {
-            None if inputs.class_labels.is_empty() => return Ok(()),
-            None => {
-                let expected = "none: the model has neither numClassEmbeds nor classEmbedType";
-                return Err(Error::argument("classLabels", expected, format!("{} values", inputs.class_labels.len())));
-            }
-            Some(ClassEmbedding::Identity { dim }) => n * dim,
-            Some(_) => n,
-        };
-        if inputs.class_labels.len() != expected {
-            let expected = format!("{expected} values for {n} samples");
-            return Err(Error::shape("classLabels", expected, inputs.class_labels.len()));
-        }
-        finite("classLabels", inputs.class_labels)?;
-        match &self.network.class_embedding {
-            Some(ClassEmbedding::Table { .. }) => {
-                whole_numbers_below("classLabels", inputs.class_labels, self.config.num_class_embeds.unwrap_or(0))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Refuses NaN and infinity.
-pub fn finite(argument: &str, values: &[f32]) -> Result<()> {
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => {
-            Err(Error::NotFinite { argument: argument.into(), got: format!("{} at index {index}", values[index]) })
-        }
-        None => Ok(()),
-    }
-}
-
-fn whole_numbers_below(argument: &str, values: &[f32], limit: usize) -> Result<()> {
-    match values.iter().find(|&&value| value < 0.0 || value.fract() != 0.0 || value as usize >= limit) {
-        Some(value) => {
-            Err(Error::argument(argument, format!("whole numbers from 0 to {}", limit.saturating_sub(1)), value))
-        }
-        None => Ok(()),
     }
 }
 

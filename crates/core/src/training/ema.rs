@@ -83,7 +83,11 @@ impl Ema {
         let decay = self.options.decay_at(self.optimization_step);
         let weights = parameters.constants();
         for ((shadow, weight), parameter) in self.shadow.iter_mut().zip(weights).zip(parameters.list()) {
-            *shadow = if parameter.trainable && decay > 0.0 { lerp(shadow.clone(), weight, decay) } else { weight };
+            // Moved out, so that nobody shares it and it can be changed in place.
+            let old = std::mem::replace(shadow, weight.clone());
+            if parameter.trainable && decay > 0.0 {
+                *shadow = lerp(old, weight, decay);
+            }
         }
         decay
     }

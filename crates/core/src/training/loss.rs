@@ -11,12 +11,10 @@ pub struct Target<'a> {
     pub values: &'a [f32],
     /// A factor for each sample's error; empty for none.
     pub weights: &'a [f32],
-    /// Factor on the gradients: below 1 where several batches make one step.
-    pub share: f64,
 }
 
-/// Loss E[w·‖prediction − target‖²] (Ho et al. 2020, eq. 14, where the target is the noise) and its gradients, of which
-/// `target.share` is added to the model's. Returns the loss.
+/// Loss E[w·‖prediction − target‖²] (Ho et al. 2020, eq. 14, where the target is the noise) and its gradients, which are
+/// added to the model's. Returns the loss.
 pub async fn mse_backward(model: &mut UNet2DModel, inputs: Inputs<'_>, target: Target<'_>) -> Result<f32> {
     model.check(inputs)?;
     check_target(model, inputs, target)?;
@@ -32,25 +30,17 @@ pub async fn mse_backward(model: &mut UNet2DModel, inputs: Inputs<'_>, target: T
         weights.map_or(error.clone(), |weights| error * weights).mean()
     };
     let loss = if model.gradient_checkpointing() {
-        model.backward_by_parts(inputs, |prediction| {
-            let loss = mean_error(prediction);
-            (loss.clone().inner(), shared(loss, target.share))
-        })
+        model.backward_by_parts(inputs, mean_error)
     } else {
         let leaves = model.parameters.leaves();
         let loss = mean_error(model.predict_tracked(&leaves, model.upload(inputs), inputs));
         let value = loss.clone().inner();
-        let mut gradients = shared(loss, target.share).backward();
+        let mut gradients = loss.backward();
         model.parameters.accumulate(&leaves, &mut gradients);
         value
     };
     let value = download(loss.into_dispatch(), 1).await?;
     value.first().copied().ok_or_else(|| Error::Internal("the loss has no value".into()))
-}
-
-/// The part of a loss whose gradients count.
-fn shared(loss: Tensor<1>, share: f64) -> Tensor<1> {
-    if share == 1.0 { loss } else { loss * share }
 }
 
 /// NCHW shape of the prediction for these inputs.

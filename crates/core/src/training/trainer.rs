@@ -115,7 +115,7 @@ impl Trainer {
         while indices.len() < images {
             let (batch, batch_indices) = self.noisy_batch(dataset, generator)?;
             let share = batch_indices.len() as f64 / images as f64;
-            loss += share * f64::from(self.backward(model, &batch, share).await?);
+            loss += f64::from(self.backward(model, &batch, share).await?);
             indices.extend(batch_indices);
         }
         let grad_norm = gradient_norm(&model.parameters).await?;
@@ -151,9 +151,14 @@ impl Trainer {
         Ok((NoisyBatch::draw(batch, options, &*self.scheduler, &mut generator)?, indices))
     }
 
-    /// Predicts, measures, and adds `share` of the gradients to the model's. Returns the loss.
+    /// Predicts, measures, and adds to the model's gradients. Returns the loss times `share`, what the batch counts in its
+    /// step.
     async fn backward(&self, model: &mut UNet2DModel, batch: &NoisyBatch, share: f64) -> Result<f32> {
-        let weights = snr_weights(&*self.scheduler, &batch.timesteps, self.options.snr_gamma)?;
+        let mut weights = snr_weights(&*self.scheduler, &batch.timesteps, self.options.snr_gamma)?;
+        if share < 1.0 {
+            weights.resize(batch.timesteps.len(), 1.0);
+            weights.iter_mut().for_each(|weight| *weight *= share as f32);
+        }
         let timesteps: Vec<f32> = batch.timesteps.iter().map(|&t| t as f32).collect();
         let inputs = Inputs {
             sample: &batch.sample,
@@ -161,7 +166,7 @@ impl Trainer {
             timesteps: &timesteps,
             class_labels: &batch.class_labels,
         };
-        mse_backward(model, inputs, Target { values: &batch.target, weights: &weights, share }).await
+        mse_backward(model, inputs, Target { values: &batch.target, weights: &weights }).await
     }
 
     /// A step that would have spoilt the weights.

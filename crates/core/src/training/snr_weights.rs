@@ -36,3 +36,56 @@ fn weight(snr: f64, gamma: Option<f64>, prediction: PredictionType) -> Result<f3
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedulers::create;
+    use serde_json::Value;
+
+    fn weights(options: &str, timesteps: &[f64], gamma: Option<f64>) -> Vec<f32> {
+        snr_weights(&*create("DDPMScheduler", options).unwrap(), timesteps, gamma).unwrap()
+    }
+
+    fn numbers(value: &Value) -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+    }
+
+    /// diffusers' `compute_snr`; `make.py` beside the file wrote it.
+    #[test]
+    fn weights_are_those_of_diffusers() {
+        let golden = include_str!("../../../../test/fixtures/recipe/expected.json");
+        let golden: Value = serde_json::from_str(golden).unwrap();
+        let golden = &golden["snr"];
+        let gamma = golden["gamma"].as_f64();
+        let mut cases: Vec<_> =
+            golden["weights"].as_object().unwrap().iter().map(|(kind, w)| (&**kind, gamma, w)).collect();
+        cases.push(("sample", None, &golden["sample_without_gamma"]));
+        for (prediction_type, gamma, expected) in cases {
+            let options = format!(r#"{{"betaSchedule":"squaredcos_cap_v2","predictionType":"{prediction_type}"}}"#);
+            let got = weights(&options, &numbers(&golden["timesteps"]), gamma);
+            // Relative, because the weights span nine decades.
+            for (got, want) in got.into_iter().zip(numbers(expected)) {
+                assert!((f64::from(got) / want - 1.0).abs() < 1e-3, "{prediction_type}: got {got}, want {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn noise_and_velocity_are_weighed_alike_without_gamma() {
+        for prediction_type in ["epsilon", "v_prediction"] {
+            let options = format!(r#"{{"predictionType":"{prediction_type}"}}"#);
+            assert!(weights(&options, &[0.0, 999.0], None).is_empty());
+        }
+    }
+
+    /// With a rescaled schedule the last timestep is nearly pure noise.
+    #[test]
+    fn pure_noise_has_a_weight() {
+        for (prediction_type, expected) in [("epsilon", 1.0), ("v_prediction", 0.0)] {
+            let options = format!(r#"{{"rescaleBetasZeroSnr":true,"predictionType":"{prediction_type}"}}"#);
+            let got = weights(&options, &[999.0], Some(5.0));
+            assert!((got[0] - expected).abs() < 1e-6, "{prediction_type}: {got:?}");
+        }
+    }
+}

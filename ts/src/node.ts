@@ -19,14 +19,15 @@ const ADDONS = ["emberwing-gpu", "emberwing"] as const;
  * `EMBERWING_ADDON=emberwing` takes the small one all the same.
  */
 function loadAddon(): Core {
-  const require = createRequire(import.meta.url);
+  // Not called `require`: the CommonJS build has that name for something else.
+  const load = createRequire(import.meta.url);
   const platform = `${process.platform}-${process.arch}`;
   const wanted = process.env.EMBERWING_ADDON;
   const paths = ADDONS.filter((name) => !wanted || name === wanted).map((name) => `#native/${name}.${platform}.node`);
-  const path = paths.find((path) => isThere(require, path));
+  const path = paths.find((path) => isThere(load, path));
   try {
     if (path === undefined) throw new Error(`looked for ${paths.join(", ") || `${wanted}, which is no addon's name`}`);
-    return require(path) as Core;
+    return load(path) as Core;
   } catch (error) {
     throw new EmberwingError(
       "NotInitialized",
@@ -37,9 +38,9 @@ function loadAddon(): Core {
   }
 }
 
-function isThere(require: NodeJS.Require, path: string): boolean {
+function isThere(load: NodeJS.Require, path: string): boolean {
   try {
-    require.resolve(path);
+    load.resolve(path);
     return true;
   } catch {
     return false;

@@ -241,6 +241,7 @@ describe("wrong usage is one line and exit code 2", () => {
 describe("a failure is one line with a code, and exit code 1", () => {
   test.each([
     ["train --train-data-dir nowhere --output-dir out", /nowhere.* \[MissingFile\]/],
+    ["train --device auto --train-data-dir nowhere --output-dir out", /nowhere.* \[MissingFile\]/],
     ["sample --pipeline nowhere", /nowhere.* \[MissingFile\]/],
     ["info nowhere", /nowhere: expected .*model_index\.json.* \[MissingFile\]/],
     [

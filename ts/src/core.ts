@@ -179,6 +179,8 @@ export interface DecodedImageHandle {
 export interface Core {
   /** JSON list of device names, the CPU first. The first call asks the drivers of graphics cards. */
   devices(): string;
+  /** The name in `devices()` of the device that a name such as "gpu" or "auto" chooses; opens nothing. */
+  deviceName(name: string): string;
 
   Generator: new (seed: number) => GeneratorHandle;
   Scheduler: {

@@ -1,7 +1,7 @@
 /** The flags of `emberwing train`, and how they become the settings of a run. */
 import { type Command, Option } from "commander";
-import { devices } from "../engine.js";
-import { describe } from "../errors.js";
+import { call, devices } from "../engine.js";
+import { describe, EmberwingError } from "../errors.js";
 import { usageError } from "./failure.js";
 import { flagName } from "./flag-name.js";
 import { PRESETS, type PresetName, presetValues, type TrainingRecipe } from "./presets.js";
@@ -130,7 +130,11 @@ function checkInferenceSteps({ ddpmNumInferenceSteps, ddpmNumSteps }: TrainSetti
 
 /** Also for the other commands with `--device`. */
 export function checkDevice(device: string): void {
-  const known = devices();
-  if (known.includes(device)) return;
-  throw usageError(`--device: expected one of ${known.map(describe).join(", ")}, got ${describe(device)}`);
+  try {
+    call((core) => core.deviceName(device));
+  } catch (error) {
+    if (!(error instanceof EmberwingError)) throw error;
+    const known = [...devices(), "auto"].map(describe).join(", ");
+    throw usageError(`--device: expected one of ${known}, got ${describe(device)} (${error.message})`);
+  }
 }

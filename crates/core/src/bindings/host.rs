@@ -9,6 +9,11 @@ macro_rules! host_bindings {
             $crate::json::to_json(&$crate::device::devices())
         }
 
+        #[$bind(js_name = "deviceName")]
+        pub fn device_name(name: String) -> $Result<String> {
+            $crate::device::full_name(&name).map_err($error)
+        }
+
         #[$bind]
         pub struct Generator($crate::bindings::support::SharedGenerator);
 

@@ -1,6 +1,5 @@
 //! Graphics cards, through wgpu: which there are, and opening one.
 
-use super::Found;
 use crate::{Error, Result};
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
@@ -76,26 +75,30 @@ pub fn names() -> Vec<String> {
     ADAPTERS.iter().enumerate().map(|(index, adapter)| label(index, adapter)).collect()
 }
 
-pub fn first_is_hardware() -> bool {
+pub fn has_hardware() -> bool {
     ADAPTERS.first().is_some_and(|adapter| adapter.device_type != DeviceType::Cpu)
 }
 
-pub fn open(index: usize) -> Result<Found> {
-    match ADAPTERS.get(index) {
-        Some(adapter) => Ok(Found { device: adapter.open()?, name: label(index, adapter) }),
-        None if ADAPTERS.is_empty() => {
+pub fn name(index: usize) -> Result<String> {
+    adapter(index).map(|adapter| label(index, adapter))
+}
+
+pub fn open(index: usize) -> Result<Device> {
+    adapter(index)?.open()
+}
+
+fn adapter(index: usize) -> Result<&'static Adapter> {
+    ADAPTERS.get(index).ok_or_else(|| {
+        Error::DeviceUnavailable(if ADAPTERS.is_empty() {
             let looked_for: Vec<String> = AutoGraphicsApi::chain().iter().map(|api| format!("{api:?}")).collect();
-            let message = format!(
-                "device: no graphics card was found (looked for drivers of {}); use \"cpu\", or install the card's driver",
-                looked_for.join(", ")
-            );
-            Err(Error::DeviceUnavailable(message))
-        }
-        None => {
-            let message = format!("device: there is no gpu:{index}; this machine has {}", names().join(", "));
-            Err(Error::DeviceUnavailable(message))
-        }
-    }
+            let looked_for = looked_for.join(", ");
+            format!(
+                "device: no graphics card was found (looked for drivers of {looked_for}); use \"cpu\", or install the card's driver"
+            )
+        } else {
+            format!("device: there is no gpu:{index}; this machine has {}", names().join(", "))
+        })
+    })
 }
 
 /// Gives back what opened cards keep for later work.

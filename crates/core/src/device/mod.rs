@@ -5,6 +5,10 @@ mod gpu;
 
 use crate::{Error, Result};
 use burn::tensor::Device;
+#[cfg(feature = "gpu")]
+use gpu::{
+    has_hardware as has_hardware_card, name as graphics_card_name, names as graphics_cards, open as graphics_card,
+};
 
 /// The processor, which is always there.
 const CPU: &str = "cpu";
@@ -25,27 +29,46 @@ pub fn devices() -> Vec<String> {
     names
 }
 
-/// The device for a name: `cpu`; `gpu`, the best graphics card; `gpu:1`, one of several, counted as in [`devices`]; `auto`, a
-/// graphics card if there is one made of hardware, else the CPU; or a whole name out of [`devices`]. An empty name stands for what
-/// the environment variable `EMBERWING_DEVICE` says, else for the CPU.
-pub fn find(name: &str) -> Result<Found> {
+/// What a name chooses.
+enum Choice {
+    Cpu,
+    /// Number in the order of [`devices`].
+    Card(usize),
+}
+
+/// Names are: `cpu`; `gpu`, the best graphics card; `gpu:1`, one of several, counted as in [`devices`]; `auto`, a graphics card if
+/// there is one made of hardware, else the CPU; or a whole name out of [`devices`]. An empty name stands for what the
+/// environment variable `EMBERWING_DEVICE` says, else for the CPU.
+fn choose(name: &str) -> Result<Choice> {
     let default = || std::env::var(DEFAULT).unwrap_or_else(|_| CPU.into());
     let name = if name.is_empty() { &default() } else { name };
     // What stands in parentheses describes the device and does not choose it.
     let chosen = name.split_once(" (").map_or(name, |(chosen, _)| chosen);
     match chosen {
-        CPU => Ok(cpu()),
-        "auto" => automatic(),
-        "gpu" => graphics_card(0),
+        CPU => Ok(Choice::Cpu),
+        "auto" => Ok(if has_hardware_card() { Choice::Card(0) } else { Choice::Cpu }),
+        "gpu" => Ok(Choice::Card(0)),
         _ => match chosen.strip_prefix("gpu:").and_then(|index| index.parse().ok()) {
-            Some(index) => graphics_card(index),
+            Some(index) => Ok(Choice::Card(index)),
             None => Err(Error::argument("device", "cpu, gpu, gpu:0, gpu:1, … or auto", format!("\"{name}\""))),
         },
     }
 }
 
-fn cpu() -> Found {
-    Found { device: Device::flex(), name: CPU.into() }
+/// The name in [`devices`] of the device that `name` chooses; opens nothing.
+pub fn full_name(name: &str) -> Result<String> {
+    match choose(name)? {
+        Choice::Cpu => Ok(CPU.into()),
+        Choice::Card(index) => graphics_card_name(index),
+    }
+}
+
+/// The device that `name` chooses, ready for work.
+pub fn find(name: &str) -> Result<Found> {
+    match choose(name)? {
+        Choice::Cpu => Ok(Found { device: Device::flex(), name: CPU.into() }),
+        Choice::Card(index) => Ok(Found { device: graphics_card(index)?, name: graphics_card_name(index)? }),
+    }
 }
 
 /// Gives back the memory of graphics cards that no tensor needs any more.
@@ -74,36 +97,31 @@ pub fn read_error(error: impl std::fmt::Display) -> Error {
     }
 }
 
-#[cfg(feature = "gpu")]
-fn graphics_cards() -> Vec<String> {
-    gpu::names()
-}
-
-#[cfg(feature = "gpu")]
-fn graphics_card(index: usize) -> Result<Found> {
-    gpu::open(index)
-}
-
-#[cfg(feature = "gpu")]
-fn automatic() -> Result<Found> {
-    if gpu::first_is_hardware() { gpu::open(0) } else { Ok(cpu()) }
-}
-
 #[cfg(not(feature = "gpu"))]
 fn graphics_cards() -> Vec<String> {
     Vec::new()
 }
 
 #[cfg(not(feature = "gpu"))]
-fn graphics_card(_: usize) -> Result<Found> {
-    let message = "device: this build has the CPU only, and a graphics card was asked for; in Node the addon for graphics \
-                   cards (emberwing-gpu) is missing: `npm run setup` builds it";
-    Err(Error::DeviceUnavailable(message.into()))
+fn has_hardware_card() -> bool {
+    false
 }
 
 #[cfg(not(feature = "gpu"))]
-fn automatic() -> Result<Found> {
-    Ok(cpu())
+fn graphics_card_name(_: usize) -> Result<String> {
+    Err(no_graphics_cards())
+}
+
+#[cfg(not(feature = "gpu"))]
+fn graphics_card(_: usize) -> Result<Device> {
+    Err(no_graphics_cards())
+}
+
+#[cfg(not(feature = "gpu"))]
+fn no_graphics_cards() -> Error {
+    let message = "device: this build has the CPU only, and a graphics card was asked for; in Node the addon for graphics \
+                   cards (emberwing-gpu) is missing: `npm run setup` builds it";
+    Error::DeviceUnavailable(message.into())
 }
 
 #[cfg(test)]
@@ -123,6 +141,7 @@ mod tests {
     fn the_cpu_is_always_there() {
         assert_eq!(devices()[0], "cpu");
         assert_eq!(find("cpu").map(|found| found.name), Ok("cpu".to_string()));
+        assert_eq!(full_name("cpu"), Ok("cpu".to_string()));
         assert!(matches!(find("tpu:0"), Err(Error::InvalidArgument { .. })));
     }
 }

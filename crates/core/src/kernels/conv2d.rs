@@ -35,6 +35,58 @@ impl Conv2dOptions {
     }
 }
 
+/// Extents of a convolution: the input as it is stored, the kernel (height, width, inputs, outputs), and the options.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extents {
+    pub input: [usize; 4],
+    pub kernel: [usize; 4],
+    pub options: Conv2dOptions,
+}
+
+impl Extents {
+    /// `[n, h_out, w_out, c_out]`
+    pub fn output(&self) -> [usize; 4] {
+        let [batch, height, width, _] = self.input;
+        let [kernel_height, kernel_width, _, c_out] = self.kernel;
+        let [top, left, bottom, right] = self.options.padding;
+        [
+            batch,
+            self.options.output_size(height, kernel_height, top, bottom),
+            self.options.output_size(width, kernel_width, left, right),
+            c_out,
+        ]
+    }
+
+    /// The 3x3 convolution with stride 1 and padding 1 that this is, if it is one: Winograd's case.
+    pub fn same_3x3(&self) -> Option<ConvShape> {
+        let [batch, height, width, c_out] = self.output();
+        let Conv2dOptions { stride, padding, upsample, .. } = self.options;
+        let [kernel_height, kernel_width, c_in, _] = self.kernel;
+        let is_one = (kernel_height, kernel_width, stride, padding) == (3, 3, 1, [1; 4]);
+        is_one.then_some(ConvShape { batch, height, width, c_in, c_out, upsample })
+    }
+
+    /// Whether this is a linear map of the channels of each pixel.
+    pub fn is_pointwise(&self) -> bool {
+        let Conv2dOptions { stride, padding, upsample, .. } = self.options;
+        let [kernel_height, kernel_width, ..] = self.kernel;
+        (kernel_height, kernel_width, stride, padding, upsample) == (1, 1, 1, [0; 4], false)
+    }
+}
+
+/// The extents of a 3x3 convolution with stride 1 and padding 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    pub batch: usize,
+    /// Height and width of the output.
+    pub height: usize,
+    pub width: usize,
+    pub c_in: usize,
+    pub c_out: usize,
+    /// The input has half the height and width; every pixel is read as a 2x2 square (nearest-neighbour up-sampling).
+    pub upsample: bool,
+}
+
 pub fn scaled<B: Backend>(x: FloatTensor<B>, scale: f32) -> FloatTensor<B> {
     if scale == 1.0 { x } else { B::float_mul_scalar(x, scale.into()) }
 }

@@ -17,9 +17,7 @@ mod flex;
 mod group_norm;
 mod interpolation_points;
 mod linear;
-// The definitions, which tests compare with; the graphics card also takes from them what it has no kernel for.
 #[cfg(any(test, feature = "gpu"))]
-#[cfg_attr(not(test), allow(unused))]
 mod plain;
 mod prediction;
 

@@ -131,6 +131,12 @@ fn position(token: usize, tokens: usize, #[comptime] dim: usize) -> usize {
     ((CUBE_POS_Z as usize * tokens + token) * CUBE_COUNT_Y as usize + CUBE_POS_Y as usize) * dim
 }
 
+/// Where the number of query `token` stands in `[n, heads, queries]`.
+#[cube]
+fn row(token: usize, queries: usize) -> usize {
+    (CUBE_POS_Z * CUBE_COUNT_Y + CUBE_POS_Y) as usize * queries + token
+}
+
 /// Copies the block of tokens from `first` on into shared memory; zeros behind the last.
 #[cube]
 fn load_block(x: &[f32], shared: &mut Shared<[f32]>, first: usize, tokens: usize, #[comptime] head: Head) {
@@ -247,7 +253,7 @@ fn forward_kernel(
     }
     store_token(output, &sums, token, queries, 1.0f32 / total, dim);
     if token < queries {
-        logsumexp[(CUBE_POS_Z * CUBE_COUNT_Y + CUBE_POS_Y) as usize * queries + token] = largest + total.ln();
+        logsumexp[row(token, queries)] = largest + total.ln();
     }
 }
 
@@ -280,9 +286,9 @@ fn query_gradient_kernel(
     for i in 0..dim {
         delta += own_output[i] * own_gradient[i];
     }
-    let mut row = 0.0f32;
+    let mut own_row = 0.0f32;
     if token < queries {
-        row = logsumexp[(CUBE_POS_Z * CUBE_COUNT_Y + CUBE_POS_Y) as usize * queries + token];
+        own_row = logsumexp[row(token, queries)];
     }
     let mut sums = zeros(dim);
     let mut first = 0usize;
@@ -293,7 +299,7 @@ fn query_gradient_kernel(
         sync_cube();
         let count = min(block.runtime(), keys - first);
         for other in 0..count {
-            let probability = (inner(&own, &key_block, other * dim, dim) - row).exp();
+            let probability = (inner(&own, &key_block, other * dim, dim) - own_row).exp();
             let towards = inner(&own_gradient, &value_block, other * dim, dim);
             add_scaled(&mut sums, &key_block, other * dim, probability * (towards - delta), dim);
         }
@@ -346,7 +352,7 @@ fn key_gradient_kernel(
                 delta += output[start + i] * gradient_block[thread * dim + i];
             }
             deltas[thread] = delta;
-            rows[thread] = logsumexp[(CUBE_POS_Z * CUBE_COUNT_Y + CUBE_POS_Y) as usize * queries + first + thread];
+            rows[thread] = logsumexp[row(first + thread, queries)];
         }
         sync_cube();
         for other in 0..count {

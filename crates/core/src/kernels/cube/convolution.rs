@@ -5,7 +5,8 @@ use super::packed_weights::packed;
 use super::patches::{PatchShape, gather, scatter};
 use super::product::{Addend, Finish, ProductShape, product};
 use super::tensors::contiguous;
-use super::winograd::{self, ConvShape, Weights};
+use super::winograd::{self, Weights};
+use crate::kernels::conv2d::{ConvShape, Extents};
 use crate::kernels::prediction::keeps_packed_weights;
 use crate::kernels::{Conv2dOptions, Epilogue};
 use burn::backend::TensorMetadata;
@@ -24,42 +25,15 @@ enum Method {
     Patches(PatchShape),
 }
 
-/// Extents of a convolution: the input as it is stored, the kernel, and the options.
-#[derive(Clone, Copy)]
-struct Extents {
-    input: [usize; 4],
-    kernel: [usize; 4],
-    options: Conv2dOptions,
-}
-
-impl Extents {
-    fn output(&self) -> [usize; 4] {
-        let [batch, height, width, _] = self.input;
-        let [kernel_height, kernel_width, _, c_out] = self.kernel;
-        let [top, left, bottom, right] = self.options.padding;
-        [
-            batch,
-            self.options.output_size(height, kernel_height, top, bottom),
-            self.options.output_size(width, kernel_width, left, right),
-            c_out,
-        ]
-    }
-
-    fn method(&self) -> Method {
-        let Conv2dOptions { stride, padding, upsample, .. } = self.options;
-        let [batch, _, _, c_in] = self.input;
-        let [kernel_height, kernel_width, ..] = self.kernel;
-        let [_, height, width, c_out] = self.output();
-        match (kernel_height, kernel_width, stride, padding) {
-            (3, 3, 1, [1, 1, 1, 1]) => Method::Winograd(ConvShape { batch, height, width, c_in, c_out, upsample }),
-            (1, 1, 1, [0, 0, 0, 0]) if !upsample => Method::Product { rows: batch * height * width, c_in, c_out },
-            _ => Method::Patches(PatchShape {
-                input: self.input,
-                kernel: self.kernel,
-                output: [height, width],
-                options: self.options,
-            }),
+fn method(extents: &Extents) -> Method {
+    let [_, height, width, _] = extents.output();
+    let Extents { input, kernel, options } = *extents;
+    match extents.same_3x3() {
+        Some(shape) => Method::Winograd(shape),
+        None if extents.is_pointwise() => {
+            Method::Product { rows: input[0] * height * width, c_in: kernel[2], c_out: kernel[3] }
         }
+        None => Method::Patches(PatchShape { input, kernel, output: [height, width], options }),
     }
 }
 
@@ -80,7 +54,7 @@ pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<CubeBackend>, option
         rows_per_sample: output[1] * output[2],
         scale: options.scale,
     };
-    match extents.method() {
+    match method(&extents) {
         Method::Winograd(shape) => {
             let transform = if keeps_packed_weights() { packed } else { Weights::forward };
             winograd::convolve(&shape, &x, &transform(&weight, shape.c_in, shape.c_out), finish)
@@ -100,7 +74,7 @@ fn plain(rows: usize, depth: usize, columns: usize) -> ProductShape {
 pub fn input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2dOptions) -> T {
     let (gradient, weight) = (contiguous(gradient), contiguous(weight));
     let extents = Extents { input, kernel: weight.shape().dims(), options };
-    match extents.method() {
+    match method(&extents) {
         Method::Winograd(shape) => {
             let turned = ConvShape { c_in: shape.c_out, c_out: shape.c_in, upsample: false, ..shape };
             let weights = Weights::backward(&weight, shape.c_in, shape.c_out);
@@ -122,7 +96,7 @@ pub fn input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2d
 pub fn weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOptions) -> T {
     let (x, gradient) = (contiguous(x), contiguous(gradient));
     let extents = Extents { input: x.shape().dims(), kernel, options };
-    match extents.method() {
+    match method(&extents) {
         Method::Winograd(shape) => winograd::weights_gradient(&shape, &x, &gradient),
         Method::Product { rows, c_in, c_out } => weights_product(rows, c_in, c_out, &x, &gradient, kernel),
         Method::Patches(shape) => {

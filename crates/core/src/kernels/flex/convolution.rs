@@ -3,11 +3,12 @@
 use super::T;
 use super::packed_weights::packed;
 use super::tensors::{contiguous, filled, values, values_mut};
+use crate::kernels::conv2d::{ConvShape, Extents};
 use crate::kernels::cpu::conv_direct::{self, Conv2dShape};
 use crate::kernels::cpu::elementwise::{upsample, upsample_gradient};
 use crate::kernels::cpu::gemm::{LinearShape, linear, linear_input_gradient, linear_weight_gradient};
 use crate::kernels::cpu::reduce::sum_pixels;
-use crate::kernels::cpu::winograd::{self, ConvShape, Tile};
+use crate::kernels::cpu::winograd::{self, Tile};
 use crate::kernels::cpu::{self};
 use crate::kernels::prediction::keeps_packed_weights;
 use crate::kernels::{Conv2dOptions, Epilogue};
@@ -23,63 +24,36 @@ enum Method {
     Direct(Conv2dShape),
 }
 
-/// Extents of a convolution: the input as it is stored, the kernel, and the options.
-#[derive(Clone, Copy)]
-struct Extents {
-    input: [usize; 4],
-    kernel: [usize; 4],
-    options: Conv2dOptions,
+/// `transformed`: whether transformed weights are kept from an earlier run.
+fn method(extents: &Extents, transformed: bool) -> Method {
+    if let Some(shape) = extents.same_3x3() {
+        return match shape.tile(transformed) {
+            Some(tile) => Method::Winograd(shape, tile),
+            None => Method::Direct(direct(extents)),
+        };
+    }
+    let [batch, height, width, c_out] = extents.output();
+    if extents.is_pointwise() {
+        return Method::Product(LinearShape { rows: batch * height * width, c_in: extents.kernel[2], c_out });
+    }
+    Method::Direct(direct(extents))
 }
 
-impl Extents {
-    /// Height and width of the output.
-    fn output(&self) -> [usize; 2] {
-        let [_, height, width, _] = self.input;
-        let [kernel_height, kernel_width, ..] = self.kernel;
-        let [top, left, bottom, right] = self.options.padding;
-        [
-            self.options.output_size(height, kernel_height, top, bottom),
-            self.options.output_size(width, kernel_width, left, right),
-        ]
-    }
-
-    /// `transformed`: whether transformed weights are kept from an earlier run.
-    fn method(&self, transformed: bool) -> Method {
-        let Conv2dOptions { stride, padding, upsample, .. } = self.options;
-        let [batch, _, _, c_in] = self.input;
-        let [kernel_height, kernel_width, _, c_out] = self.kernel;
-        let [height, width] = self.output();
-        match (kernel_height, kernel_width, stride, padding) {
-            (3, 3, 1, [1, 1, 1, 1]) => {
-                let shape = ConvShape { batch, height, width, c_in, c_out, upsample };
-                match shape.tile(transformed) {
-                    Some(tile) => Method::Winograd(shape, tile),
-                    None => Method::Direct(self.direct()),
-                }
-            }
-            (1, 1, 1, [0, 0, 0, 0]) if !upsample => {
-                Method::Product(LinearShape { rows: batch * height * width, c_in, c_out })
-            }
-            _ => Method::Direct(self.direct()),
-        }
-    }
-
-    fn direct(&self) -> Conv2dShape {
-        let [batch, height, width, c_in] = self.input;
-        let [kernel_height, kernel_width, _, c_out] = self.kernel;
-        let factor = if self.options.upsample { 2 } else { 1 };
-        let [output_height, output_width] = self.output();
-        let [top, left, ..] = self.options.padding;
-        Conv2dShape {
-            batch,
-            input: (factor * height, factor * width),
-            output: (output_height, output_width),
-            c_in,
-            c_out,
-            kernel: (kernel_height, kernel_width),
-            stride: self.options.stride,
-            padding: (top, left),
-        }
+fn direct(extents: &Extents) -> Conv2dShape {
+    let [batch, height, width, c_in] = extents.input;
+    let [kernel_height, kernel_width, ..] = extents.kernel;
+    let [_, output_height, output_width, c_out] = extents.output();
+    let factor = if extents.options.upsample { 2 } else { 1 };
+    let [top, left, ..] = extents.options.padding;
+    Conv2dShape {
+        batch,
+        input: (factor * height, factor * width),
+        output: (output_height, output_width),
+        c_in,
+        c_out,
+        kernel: (kernel_height, kernel_width),
+        stride: extents.options.stride,
+        padding: (top, left),
     }
 }
 
@@ -105,8 +79,7 @@ pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<Flex>, options: Conv
         _ => (None, addend),
     };
     let epilogue = cpu::Epilogue { bias: Some(values(&bias)), sample_bias, residual, scale: options.scale };
-    let [height, width] = extents.output();
-    filled([extents.input[0], height, width, extents.kernel[3]], |y| match extents.method(keeps_packed_weights()) {
+    filled(extents.output(), |y| match method(&extents, keeps_packed_weights()) {
         Method::Winograd(shape, tile) => {
             if keeps_packed_weights() && !shape.favours_unpacked(tile, shape.c_in) {
                 let packed = packed(&weight, values(&weight), [shape.c_in, shape.c_out], tile);
@@ -120,7 +93,7 @@ pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<Flex>, options: Conv
         }
         Method::Product(_) | Method::Direct(_) => {
             let x = upsampled(&x, options);
-            conv_direct::forward(&extents.direct(), values(&x), values(&weight), epilogue, y);
+            conv_direct::forward(&direct(&extents), values(&x), values(&weight), epilogue, y);
         }
     })
 }
@@ -129,7 +102,7 @@ pub fn input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2d
     let [gradient, weight] = [gradient, weight].map(contiguous);
     let (dy, w) = (values(&gradient), values(&weight));
     let extents = Extents { input, kernel: weight.shape().dims(), options };
-    filled(input, |dx| match extents.method(false) {
+    filled(input, |dx| match method(&extents, false) {
         Method::Winograd(shape, tile) => {
             winograd::input_gradient_unpacked(&shape, dy, w, tile, dx);
         }
@@ -148,7 +121,7 @@ pub fn weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOpt
     let dy = values(&gradient);
     let extents = Extents { input: x.shape().dims(), kernel, options };
     let fill = |fill: &dyn Fn(&mut [f32])| [filled(kernel, fill), channel_sums(&gradient)];
-    match extents.method(false) {
+    match method(&extents, false) {
         Method::Winograd(shape, tile) => {
             let mut sums = filled([shape.batch, shape.c_out], |_| {});
             let dw = filled(kernel, |dw| {

@@ -13,6 +13,7 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
+pub use crate::kernels::conv2d::ConvShape;
 #[cfg(test)]
 pub use forward::input_gradient;
 pub use forward::{forward, forward_unpacked, input_gradient_unpacked};
@@ -20,19 +21,6 @@ pub use weight_gradient::weight_and_bias_gradient;
 pub use weights::{Direction, PackedWeights};
 
 use super::simd::padded;
-
-/// The extents of a 3x3 convolution with stride 1 and padding 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvShape {
-    pub batch: usize,
-    /// Height and width of the output.
-    pub height: usize,
-    pub width: usize,
-    pub c_in: usize,
-    pub c_out: usize,
-    /// The input has half the height and width; every pixel is read as a 2x2 square (nearest-neighbour up-sampling).
-    pub upsample: bool,
-}
 
 impl ConvShape {
     pub(crate) fn input_len(&self) -> usize {

@@ -9,6 +9,7 @@ mod transforms;
 
 use super::product::{Finish, ProductShape, product, split_product};
 use super::tensors::empty;
+use crate::kernels::conv2d::ConvShape;
 use burn_cubecl::tensor::CubeTensor;
 pub use transforms::Weights;
 use transforms::{gradient_points, input_points, output_pixels, weight_gradient};
@@ -18,36 +19,18 @@ const POINTS: usize = 36;
 /// Output pixels of a tile along each side.
 const TILE: usize = 4;
 
-/// The extents of a 3x3 convolution with stride 1 and padding 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvShape {
-    pub batch: usize,
-    /// Height and width of the output.
-    pub height: usize,
-    pub width: usize,
-    pub c_in: usize,
-    pub c_out: usize,
-    /// The input has half the height and width; every pixel is read as a 2x2 square.
-    pub upsample: bool,
-}
-
-impl ConvShape {
-    fn tiles(&self) -> usize {
-        self.batch * self.height.div_ceil(TILE) * self.width.div_ceil(TILE)
-    }
-
-    fn output(&self) -> [usize; 4] {
-        [self.batch, self.height, self.width, self.c_out]
-    }
+/// Tiles of all images.
+fn tiles(shape: &ConvShape) -> usize {
+    shape.batch * shape.height.div_ceil(TILE) * shape.width.div_ceil(TILE)
 }
 
 /// The convolution with transformed weights `[36, c_in, c_out]`.
 pub fn convolve(shape: &ConvShape, x: &CubeTensor, weights: &Weights, finish: Finish) -> CubeTensor {
     let points = input_points(shape, x);
     let problem =
-        ProductShape { batch: POINTS, rows: shape.tiles(), depth: shape.c_in, columns: shape.c_out, transposed: false };
-    let products = product(problem, &points, &weights.0, Finish::NONE, [POINTS, shape.tiles(), shape.c_out]);
-    let y = empty(x, shape.output());
+        ProductShape { batch: POINTS, rows: tiles(shape), depth: shape.c_in, columns: shape.c_out, transposed: false };
+    let products = product(problem, &points, &weights.0, Finish::NONE, [POINTS, tiles(shape), shape.c_out]);
+    let y = empty(x, [shape.batch, shape.height, shape.width, shape.c_out]);
     output_pixels(shape, &products, finish, &y);
     y
 }
@@ -56,7 +39,7 @@ pub fn convolve(shape: &ConvShape, x: &CubeTensor, weights: &Weights, finish: Fi
 pub fn weights_gradient(shape: &ConvShape, x: &CubeTensor, gradient: &CubeTensor) -> CubeTensor {
     let (inputs, gradients) = (input_points(shape, x), gradient_points(shape, gradient));
     let problem =
-        ProductShape { batch: POINTS, rows: shape.c_in, depth: shape.tiles(), columns: shape.c_out, transposed: true };
+        ProductShape { batch: POINTS, rows: shape.c_in, depth: tiles(shape), columns: shape.c_out, transposed: true };
     let (parts, count) = split_product(problem, &inputs, &gradients);
     weight_gradient(shape, &parts, count)
 }

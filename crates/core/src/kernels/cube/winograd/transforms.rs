@@ -2,7 +2,8 @@
 //! weight) and a few channels.
 
 use super::points::{self, Transform};
-use super::{ConvShape, POINTS, TILE};
+use super::{POINTS, TILE, tiles};
+use crate::kernels::conv2d::ConvShape;
 use crate::kernels::cube::product::{Addend, Finish};
 use crate::kernels::cube::tensors::{buffer, elementwise, empty};
 use burn_cubecl::tensor::CubeTensor;
@@ -51,9 +52,9 @@ impl Weights {
 
 /// The input's tiles at the points, `[36, tiles, c_in]`.
 pub fn input_points(shape: &ConvShape, x: &CubeTensor) -> CubeTensor {
-    let points = empty(x, [POINTS, shape.tiles(), shape.c_in]);
+    let points = empty(x, [POINTS, tiles(shape), shape.c_in]);
     let channels = channels_at_once(shape.c_in);
-    let (count, threads) = elementwise(&x.client, shape.tiles() * shape.c_in / channels);
+    let (count, threads) = elementwise(&x.client, tiles(shape) * shape.c_in / channels);
     // SAFETY: the kernel stops at the last tile and reads zeros outside of the image.
     unsafe {
         input_points_kernel::launch_unchecked(
@@ -75,9 +76,9 @@ pub fn input_points(shape: &ConvShape, x: &CubeTensor) -> CubeTensor {
 
 /// The output gradient's tiles at the points, `[36, tiles, c_out]`.
 pub fn gradient_points(shape: &ConvShape, gradient: &CubeTensor) -> CubeTensor {
-    let points = empty(gradient, [POINTS, shape.tiles(), shape.c_out]);
+    let points = empty(gradient, [POINTS, tiles(shape), shape.c_out]);
     let channels = channels_at_once(shape.c_out);
-    let (count, threads) = elementwise(&gradient.client, shape.tiles() * shape.c_out / channels);
+    let (count, threads) = elementwise(&gradient.client, tiles(shape) * shape.c_out / channels);
     // SAFETY: as for the input.
     unsafe {
         gradient_points_kernel::launch_unchecked(
@@ -99,7 +100,7 @@ pub fn gradient_points(shape: &ConvShape, gradient: &CubeTensor) -> CubeTensor {
 /// Products at the points to the pixels of `y`, with what is added.
 pub fn output_pixels(shape: &ConvShape, products: &CubeTensor, finish: Finish, y: &CubeTensor) {
     let channels = channels_at_once(shape.c_out);
-    let (count, threads) = elementwise(&y.client, shape.tiles() * shape.c_out / channels);
+    let (count, threads) = elementwise(&y.client, tiles(shape) * shape.c_out / channels);
     // SAFETY: the kernel writes no pixel outside of the image.
     unsafe {
         output_pixels_kernel::launch_unchecked(
@@ -142,6 +143,33 @@ pub fn weight_gradient(shape: &ConvShape, parts: &CubeTensor, count: usize) -> C
     gradient
 }
 
+/// Which tile and channels a thread works on.
+#[derive(CubeType, Clone, Copy)]
+struct Place {
+    /// Threads with work: tiles times vectors of channels, which is also how far apart the points lie.
+    all: usize,
+    image: usize,
+    /// A vector of them.
+    channel: usize,
+    /// The tile's first pixel.
+    top: usize,
+    left: usize,
+}
+
+#[cube]
+fn tile_place(batch: usize, height: usize, width: usize, channels: usize) -> Place {
+    let (rows, columns) = ((height + 3usize) / TILE, (width + 3usize) / TILE);
+    let tile = ABSOLUTE_POS / channels;
+    let within = tile % (rows * columns);
+    Place {
+        all: batch * rows * columns * channels,
+        image: tile / (rows * columns),
+        channel: ABSOLUTE_POS % channels,
+        top: within / columns * TILE,
+        left: within % columns * TILE,
+    }
+}
+
 #[cube(launch_unchecked)]
 fn input_points_kernel<N: Size>(
     x: &[Vector<f32, N>],
@@ -153,22 +181,17 @@ fn input_points_kernel<N: Size>(
     #[comptime] upsample: bool,
 ) {
     let (height, width, channels) = (height as usize, width as usize, channels as usize);
-    let (tile_rows, tile_columns) = ((height + 3usize) / TILE, (width + 3usize) / TILE);
-    let all = batch as usize * tile_rows * tile_columns * channels;
-    if ABSOLUTE_POS >= all {
+    let place = tile_place(batch as usize, height, width, channels);
+    let (image, channel, top, left) = (place.image, place.channel, place.top, place.left);
+    if ABSOLUTE_POS >= place.all {
         terminate!();
     }
-    let (tile, channel) = (ABSOLUTE_POS / channels, ABSOLUTE_POS % channels);
-    let image = tile / (tile_rows * tile_columns);
-    let within = tile % (tile_rows * tile_columns);
-    // One above and left of the tile: the padding moves the filter by one. Wraps below zero, which is outside as well.
-    let top = within / tile_columns * TILE;
-    let left = within % tile_columns * TILE;
     let mut d = Array::<Vector<f32, N>>::new(POINTS);
     #[unroll]
     for i in 0..6usize {
         #[unroll]
         for j in 0..6usize {
+            // One below and right of the pixel: the filter starts above and left of the tile.
             let (row, column) = (top + i, left + j);
             let mut value = Vector::<f32, N>::new(0.0f32);
             if row > 0usize && row <= height && column > 0usize && column <= width {
@@ -186,7 +209,7 @@ fn input_points_kernel<N: Size>(
     points::two_dimensional::<N>(&mut d, Transform::Input);
     #[unroll]
     for point in 0..36usize {
-        points[point * all + ABSOLUTE_POS] = d[point];
+        points[point * place.all + ABSOLUTE_POS] = d[point];
     }
 }
 
@@ -200,15 +223,11 @@ fn gradient_points_kernel<N: Size>(
     channels: u32,
 ) {
     let (height, width, channels) = (height as usize, width as usize, channels as usize);
-    let (tile_rows, tile_columns) = ((height + 3usize) / TILE, (width + 3usize) / TILE);
-    let all = batch as usize * tile_rows * tile_columns * channels;
-    if ABSOLUTE_POS >= all {
+    let place = tile_place(batch as usize, height, width, channels);
+    let (image, channel, top, left) = (place.image, place.channel, place.top, place.left);
+    if ABSOLUTE_POS >= place.all {
         terminate!();
     }
-    let (tile, channel) = (ABSOLUTE_POS / channels, ABSOLUTE_POS % channels);
-    let image = tile / (tile_rows * tile_columns);
-    let within = tile % (tile_rows * tile_columns);
-    let (top, left) = (within / tile_columns * TILE, within % tile_columns * TILE);
     let mut y = Array::<Vector<f32, N>>::new(POINTS);
     #[unroll]
     for i in 0..4usize {
@@ -225,7 +244,7 @@ fn gradient_points_kernel<N: Size>(
     points::two_dimensional::<N>(&mut y, Transform::OutputGradient);
     #[unroll]
     for point in 0..36usize {
-        points[point * all + ABSOLUTE_POS] = y[point];
+        points[point * place.all + ABSOLUTE_POS] = y[point];
     }
 }
 
@@ -245,19 +264,15 @@ fn output_pixels_kernel<N: Size>(
     #[comptime] kind: Addend,
 ) {
     let (height, width, channels) = (height as usize, width as usize, channels as usize);
-    let (tile_rows, tile_columns) = ((height + 3usize) / TILE, (width + 3usize) / TILE);
-    let all = batch as usize * tile_rows * tile_columns * channels;
-    if ABSOLUTE_POS >= all {
+    let place = tile_place(batch as usize, height, width, channels);
+    let (image, channel, top, left) = (place.image, place.channel, place.top, place.left);
+    if ABSOLUTE_POS >= place.all {
         terminate!();
     }
-    let (tile, channel) = (ABSOLUTE_POS / channels, ABSOLUTE_POS % channels);
-    let image = tile / (tile_rows * tile_columns);
-    let within = tile % (tile_rows * tile_columns);
-    let (top, left) = (within / tile_columns * TILE, within % tile_columns * TILE);
     let mut m = Array::<Vector<f32, N>>::new(POINTS);
     #[unroll]
     for point in 0..36usize {
-        m[point] = products[point * all + ABSOLUTE_POS];
+        m[point] = products[point * place.all + ABSOLUTE_POS];
     }
     points::two_dimensional::<N>(&mut m, Transform::Output);
     let mut more = Vector::<f32, N>::new(0.0f32);

@@ -14,6 +14,15 @@ function png(colour: readonly number[], width = 6, height = 4): Uint8Array {
   return new Image(data, width, height, colour.length).toPNG();
 }
 
+async function folder(files: Record<string, Uint8Array | string>): Promise<string> {
+  const root = await mkdtemp(join(tmpdir(), "emberwing-"));
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(join(root, name, ".."), { recursive: true });
+    await writeFile(join(root, name), content);
+  }
+  return root;
+}
+
 /** The colour of an item that has only one, 0 to 255. */
 async function colourOf(dataset: Dataset, index: number): Promise<number[]> {
   const { data, shape } = await dataset.item(index);
@@ -58,15 +67,6 @@ describe("the built-in butterflies", () => {
 });
 
 describe("image folders", () => {
-  async function folder(files: Record<string, Uint8Array | string>): Promise<string> {
-    const root = await mkdtemp(join(tmpdir(), "emberwing-"));
-    for (const [name, content] of Object.entries(files)) {
-      await mkdir(join(root, name, ".."), { recursive: true });
-      await writeFile(join(root, name), content);
-    }
-    return root;
-  }
-
   test("are read with their subfolders, by name; other files are left alone", async () => {
     const root = await folder({
       "b.png": png([0, 255, 0]),
@@ -153,6 +153,53 @@ describe("Parquet", () => {
     });
     const numbers = loadDataset(fixturePath("parquet/numbers.parquet"), { resolution: 4 });
     await expect(numbers).rejects.toThrow(/column of images.*a, b/);
+  });
+});
+
+describe("classes", () => {
+  const classesOf = async (dataset: Dataset) => {
+    const numbers: number[] = [];
+    for await (const batch of new DataLoader(dataset, { shuffle: false })) numbers.push(...(batch.classLabels ?? []));
+    return { names: dataset.classNames, numbers };
+  };
+
+  test("are the folders of a folder, numbered as Python sorts them", async () => {
+    const files = { "b/1.png": png([1, 1, 1]), "Z/2.png": png([2, 2, 2]), "b/c/3.png": png([3, 3, 3]) };
+    const dataset = await loadDataset(await folder(files), { resolution: 4, classLabels: "folder" });
+    expect(await classesOf(dataset)).toEqual({ names: ["Z", "b"], numbers: [0, 1, 1] });
+  });
+
+  test("an image outside of any class's folder is refused", async () => {
+    const files = { "b/1.png": png([1, 1, 1]), "2.png": png([2, 2, 2]) };
+    const loading = loadDataset(await folder(files), { resolution: 4, classLabels: "folder" });
+    await expect(loading).rejects.toThrow(/classLabels: expected every image in a folder of its class, got 2\.png/);
+  });
+
+  test.each([
+    ["structs", "label", { names: ["0", "1", "2", "3", "4"], numbers: [0, 1, 2, 3, 4] }],
+    ["bytes", "name", { names: ["0", "1", "2", "3", "4"], numbers: [0, 1, 2, 3, 4] }],
+    ["classes", "kind", { names: ["admiral", "brimstone"], numbers: [1, 0, 1, 0] }],
+  ])("are the column of %s.parquet", async (name, classLabels, expected) => {
+    const dataset = await loadDataset(fixturePath(`parquet/${name}.parquet`), { resolution: 4, classLabels });
+    expect(await classesOf(dataset)).toEqual(expected);
+  });
+
+  test("a column that is not there is refused", async () => {
+    const loading = loadDataset(fixturePath("parquet/structs.parquet"), { resolution: 4, classLabels: "species" });
+    await expect(loading).rejects.toThrow(/`species`.*label, picture/);
+  });
+
+  test("stay with their images where others are skipped", async () => {
+    const images = [png([1, 1, 1]), new Uint8Array(3), png([3, 3, 3])];
+    const options = { resolution: 4, classLabels: ["owl", "crow", "auk"], onWarning: () => {} };
+    expect(await classesOf(await loadDataset(images, options))).toEqual({ names: ["auk", "owl"], numbers: [1, 0] });
+  });
+
+  test("a class that is no number is refused, and classes of the built-in set", async () => {
+    const half = loadDataset([png([1, 1, 1])], { resolution: 4, classLabels: [0.5] });
+    await expect(half).rejects.toThrow(/classLabels\[0\]: expected a class number/);
+    const builtIn = loadDataset("butterflies", { resolution: 4, classLabels: "folder" });
+    await expect(builtIn).rejects.toThrow(/classLabels/);
   });
 });
 

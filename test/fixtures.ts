@@ -13,13 +13,20 @@ export function readJson<T>(path: string): T {
 
 /** The float32 tensors of a safetensors file. */
 export function readTensors(path: string): Record<string, Tensor> {
-  const entries = readEntries(path).filter(({ dtype }) => dtype === "F32");
+  return tensorsIn(readFileSync(fixturePath(path)));
+}
+
+/** The float32 tensors in the content of a safetensors file. */
+export function tensorsIn(content: Uint8Array): Record<string, Tensor> {
+  const entries = entriesIn(content).filter(({ dtype }) => dtype === "F32");
   return Object.fromEntries(entries.map(({ name, shape, bytes }) => [name, { data: new Float32Array(bytes), shape }]));
 }
 
 /** A float64 tensor of a safetensors file, such as a scheduler's timesteps; empty where there is none. */
 export function readDoubles(path: string, name: string): number[] {
-  const entry = readEntries(path).find((entry) => entry.name === name && entry.dtype === "F64");
+  const entry = entriesIn(readFileSync(fixturePath(path))).find(
+    (entry) => entry.name === name && entry.dtype === "F64",
+  );
   return entry ? Array.from(new Float64Array(entry.bytes)) : [];
 }
 
@@ -29,8 +36,10 @@ interface Entry {
   data_offsets: [number, number];
 }
 
-function readEntries(path: string): { name: string; dtype: Entry["dtype"]; shape: number[]; bytes: ArrayBuffer }[] {
-  const { buffer } = new Uint8Array(readFileSync(fixturePath(path))); // a copy that starts at 0, which a Buffer need not
+function entriesIn(
+  content: Uint8Array,
+): { name: string; dtype: Entry["dtype"]; shape: number[]; bytes: ArrayBuffer }[] {
+  const { buffer } = new Uint8Array(content); // a copy that starts at 0, which a Buffer need not
   const headerLength = Number(new DataView(buffer).getBigUint64(0, true));
   const { __metadata__, ...header } = JSON.parse(new TextDecoder().decode(buffer.slice(8, 8 + headerLength)));
   return Object.entries(header as Record<string, Entry>).map(

@@ -1,5 +1,4 @@
 /** What emberwing saves, Python's diffusers loads unchanged. Set EMBERWING_PYTHON to a Python that has diffusers. */
-import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,13 +6,10 @@ import { fileURLToPath } from "node:url";
 import { DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler, Generator, UNet2DModel } from "emberwing";
 import { expect, test } from "vitest";
 import { expectClose } from "./closeness.js";
+import { pythonProblem, runPython } from "./python.js";
 
-const python = process.env.EMBERWING_PYTHON ?? "python3";
 const script = fileURLToPath(new URL("python/round_trip.py", import.meta.url));
-const found = spawnSync(python, ["-c", "import diffusers, torch"], { encoding: "utf8" });
-const problem = found.error?.message ?? found.stderr.trim().split("\n").at(-1);
-const missing =
-  found.status === 0 ? "" : `${python} has no diffusers (${problem}): set EMBERWING_PYTHON to one that has`;
+const missing = pythonProblem("diffusers", "torch");
 if (missing) console.warn(`skipped: ${missing}`);
 
 const ddpm = () => new DDPMScheduler({ betaSchedule: "squaredcos_cap_v2", varianceType: "fixed_large" });
@@ -35,8 +31,7 @@ test.for([
     const folder = await mkdtemp(join(tmpdir(), "emberwing-"));
     await pipeline.savePretrained(join(folder, "ours"));
 
-    const run = spawnSync(python, [script, join(folder, "ours"), "12", "5", folder], { encoding: "utf8" });
-    expect(run.status, run.stderr).toBe(0);
+    runPython(script, join(folder, "ours"), "12", "5", folder);
     const { images } = await pipeline.generate({ batchSize: 2, numInferenceSteps: 12, seed: 5, outputType: "tensor" });
     expectClose(images.data, JSON.parse(await readFile(join(folder, "images.json"), "utf8")), 1e-3);
 

@@ -119,12 +119,38 @@ export interface UNet2DModelHandle {
   /** Zeros where nothing was accumulated. */
   gradient(name: string): Promise<Float32Array>;
   zeroGrad(): Promise<void>;
+  /** Shortens all gradients together to a length; resolves to the length before. */
+  clipGradNorm(maxNorm: number): Promise<number>;
+  /** Recomputes activations in `backward` instead of keeping them. */
+  setGradientCheckpointing(on: boolean): Promise<void>;
+  createEMAModel(options: string): Promise<EMAModelHandle>;
   /** The content of `diffusion_pytorch_model.safetensors`. */
   safetensors(): Promise<Uint8Array>;
   dispose(): void;
 }
 
+/** An exponential moving average of a model's weights. */
+export interface EMAModelHandle {
+  /** Takes the model's weights in; resolves to the decay. */
+  step(): Promise<number>;
+  /** A model with the averaged weights as they are now. */
+  model(): Promise<UNet2DModelHandle>;
+  dispose(): void;
+}
+
+/** The learning rate over a run. Host arithmetic. */
+export interface LrScheduleHandle {
+  /** After so many optimizer steps: 0 for the first. */
+  learningRate(steps: number): number;
+}
+
 export interface AdamWHandle {
+  /** Moments and number of steps: safetensors. */
+  stateDict(): Promise<Uint8Array>;
+  /** Goes on from a state, which is used up. */
+  loadStateDict(state: WeightsHandle): Promise<void>;
+  /** Of the steps from now on. */
+  setLearningRate(rate: number): Promise<void>;
   step(): Promise<void>;
   zeroGrad(): Promise<void>;
   dispose(): void;
@@ -138,6 +164,8 @@ export interface DatasetHandle {
   addPixels(values: Float32Array, shape: Uint32Array): Promise<void>;
   /** The built-in set: pictures `first` to `first + count - 1` of the seed. */
   addButterflies(first: number, count: number, seed: number): Promise<void>;
+  /** The class of every item, once all are there. */
+  setClassLabels(labels: Uint32Array): Promise<void>;
   length(): Promise<number>;
   /** Channels, height and width of every item. */
   shape(): Promise<Uint32Array>;
@@ -146,15 +174,41 @@ export interface DatasetHandle {
   dispose(): void;
 }
 
+export interface BatchHandle {
+  /** NCHW in [-1, 1]. */
+  data(): Float32Array;
+  /** One an item; empty where the data set has none. */
+  classLabels(): Float32Array;
+}
+
 export interface DataLoaderHandle {
-  /** The next batch, NCHW in [-1, 1]; empty at the end of an epoch, after which the next one starts. */
-  next(): Promise<Float32Array>;
+  /** The next batch; an empty one at the end of an epoch, after which the next one starts. */
+  next(): Promise<BatchHandle>;
   dispose(): void;
 }
 
 export interface TrainerHandle {
   /** One optimizer step, or the end of an epoch or of the run: a JSON event with a `type`. */
   next(): Promise<string>;
+  /** The text of a checkpoint's `trainer_state.json`: progress, data position, generators, options. */
+  state(): Promise<string>;
+  /** The content of a checkpoint's `optimizer.safetensors`. */
+  optimizerState(): Promise<Uint8Array>;
+  /** The text of a checkpoint's `unet_ema/config.json`. Rejects without `useEma`. */
+  emaConfig(): Promise<string>;
+  /** A model with the averaged weights as they are now. Rejects without `useEma`. */
+  emaModel(): Promise<UNet2DModelHandle>;
+  /**
+   * Goes on where the run of a checkpoint stood. The weights are used up; those of `ema` count where `emaConfig` is not
+   * empty. A checkpoint that is refused changes nothing.
+   */
+  restore(
+    state: string,
+    unet: WeightsHandle,
+    emaConfig: string,
+    ema: WeightsHandle,
+    optimizer: WeightsHandle,
+  ): Promise<void>;
   dispose(): void;
 }
 
@@ -200,7 +254,11 @@ export interface Core {
   /** Standard JSON to text as Python writes it: indent 2, sorted keys, trailing newline. */
   formatPythonJson(json: string): string;
 
+  /** The options of a model (JSON, camelCase) from the text of its `config.json`. */
+  modelConfig(fileName: string, text: string): string;
+
   AdamW: new (model: UNet2DModelHandle, options: string) => AdamWHandle;
+  LrSchedule: new (options: string, learningRate: number) => LrScheduleHandle;
 
   Dataset: new (options: string) => DatasetHandle;
   DataLoader: new (dataset: DatasetHandle, generator: GeneratorHandle, options: string) => DataLoaderHandle;
@@ -217,8 +275,9 @@ export interface Core {
       scheduler: SchedulerHandle,
       generator: GeneratorHandle,
       options: string,
-      initialSample: Float32Array,
+      noise: Float32Array,
       shape: Uint32Array,
+      classLabels: Float32Array,
     ): DenoisingHandle;
     /** From a picture with noise, at number `beginIndex` of the timesteps. */
     fromImage(
@@ -226,9 +285,10 @@ export interface Core {
       scheduler: SchedulerHandle,
       generator: GeneratorHandle,
       options: string,
-      image: Float32Array,
       noise: Float32Array,
       shape: Uint32Array,
+      classLabels: Float32Array,
+      image: Float32Array,
       beginIndex: number,
     ): DenoisingHandle;
   };

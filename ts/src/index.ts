@@ -1,5 +1,5 @@
 /** The public API, the same in Node and in the browser; the entry files add `init`. */
-export { DataLoader, type DataLoaderOptions } from "./data/data-loader.js";
+export { type Batch, DataLoader, type DataLoaderOptions } from "./data/data-loader.js";
 export { Dataset } from "./data/dataset.js";
 export { type DatasetSource, type LoadDatasetOptions, loadDataset } from "./data/load-dataset.js";
 export { devices } from "./engine.js";
@@ -90,4 +90,6 @@ export { UnCLIPScheduler } from "./schedulers/unclip-scheduler.js";
 export { UniPCMultistepScheduler } from "./schedulers/unipc-multistep-scheduler.js";
 export { IntTensor, type PerSample, type Tensor } from "./tensor.js";
 export { AdamW } from "./training/adamw.js";
+export { EMAModel } from "./training/ema-model.js";
+export { LRScheduler, type LRSchedulerOptions } from "./training/lr-scheduler.js";
 export { Trainer, type TrainerOptions, type TrainingEvent } from "./training/trainer.js";

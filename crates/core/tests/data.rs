@@ -40,7 +40,7 @@ fn numbered(count: usize, options: &str) -> Dataset {
 /// The item numbers of each batch until the epoch ends.
 fn epoch(loader: &mut DataLoader, dataset: &Dataset, generator: &mut Generator) -> Vec<Vec<usize>> {
     let batches = std::iter::from_fn(|| loader.next(dataset, generator).unwrap());
-    batches.map(|batch| batch.chunks(2).map(|item| item[0] as usize).collect()).collect()
+    batches.map(|batch| batch.values.chunks(2).map(|item| item[0] as usize).collect()).collect()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 /** All numbers of the presets. A flag on the command line wins over its preset. */
 import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import type { DDPMSchedulerConfig } from "../generated/DDPMSchedulerConfig.js";
+import type { LrScheduler } from "../generated/LrScheduler.js";
 import type { UNet2DModelConfig } from "../generated/UNet2DModelConfig.js";
 
 /** The settings of a run, named as the flags of diffusers' `train_unconditional.py`. */
@@ -13,11 +14,18 @@ export interface TrainingRecipe {
   randomFlip: boolean;
   trainBatchSize: number;
   numEpochs: number;
+  gradientAccumulationSteps: number;
   learningRate: number;
+  lrScheduler: LrScheduler;
+  /** Optimizer steps. */
+  lrWarmupSteps: number;
   adamBeta1: number;
   adamBeta2: number;
   adamWeightDecay: number;
   adamEpsilon: number;
+  /** Absent: gradients are not clipped. */
+  maxGradNorm?: number;
+  useEma: boolean;
   ddpmNumSteps: number;
   ddpmBetaSchedule: DDPMSchedulerConfig["betaSchedule"];
   predictionType: DDPMSchedulerConfig["predictionType"];
@@ -25,6 +33,8 @@ export interface TrainingRecipe {
   ddpmNumInferenceSteps: number;
   evalBatchSize: number;
   saveImagesEpochs: number;
+  saveModelEpochs: number;
+  checkpointingSteps: number;
   /** Options of `UNet2DModel` besides `sampleSize`, which is the resolution. */
   model: Partial<UNet2DModelConfig>;
 }
@@ -41,17 +51,23 @@ const course: TrainingRecipe = {
   randomFlip: true,
   trainBatchSize: 64,
   numEpochs: 30,
+  gradientAccumulationSteps: 1,
   learningRate: 4e-4,
+  lrScheduler: "constant",
+  lrWarmupSteps: 0,
   adamBeta1: 0.9,
   adamBeta2: 0.999,
   adamWeightDecay: 0.01,
   adamEpsilon: 1e-8,
+  useEma: false,
   ddpmNumSteps: 1000,
   ddpmBetaSchedule: "squaredcos_cap_v2",
   predictionType: "epsilon",
   ddpmNumInferenceSteps: 1000,
   evalBatchSize: 16,
   saveImagesEpochs: 5,
+  saveModelEpochs: 10,
+  checkpointingSteps: 500,
   model: {
     layersPerBlock: 2,
     blockOutChannels: [64, 128, 128, 256],
@@ -75,12 +91,54 @@ const quick: TrainingRecipe = {
   model: { ...course.model, blockOutChannels: [32, 64, 128, 128] },
 };
 
-export const PRESETS = { quick, course };
+/** The defaults of diffusers' `train_unconditional.py`: 113.7 million parameters. */
+const script: TrainingRecipe = {
+  datasetName: "butterflies",
+  resolution: 64,
+  resize: "shorter-side",
+  centerCrop: false,
+  randomFlip: false,
+  trainBatchSize: 16,
+  numEpochs: 100,
+  gradientAccumulationSteps: 1,
+  learningRate: 1e-4,
+  lrScheduler: "cosine",
+  lrWarmupSteps: 500,
+  adamBeta1: 0.95,
+  adamBeta2: 0.999,
+  adamWeightDecay: 1e-6,
+  adamEpsilon: 1e-8,
+  maxGradNorm: 1,
+  useEma: false,
+  ddpmNumSteps: 1000,
+  ddpmBetaSchedule: "linear",
+  predictionType: "epsilon",
+  ddpmNumInferenceSteps: 1000,
+  evalBatchSize: 16,
+  saveImagesEpochs: 10,
+  saveModelEpochs: 10,
+  checkpointingSteps: 500,
+  model: {
+    layersPerBlock: 2,
+    blockOutChannels: [128, 128, 256, 256, 512, 512],
+    downBlockTypes: [
+      ...(["DownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D"] as const),
+      ...(["AttnDownBlock2D", "DownBlock2D"] as const),
+    ],
+    upBlockTypes: [
+      ...(["UpBlock2D", "AttnUpBlock2D"] as const),
+      ...(["UpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D"] as const),
+    ],
+  },
+};
+
+export const PRESETS = { quick, course, script };
 export type PresetName = keyof typeof PRESETS;
 
 /** A setting's value in each preset, for the help text. */
 export function presetValues(key: Exclude<keyof TrainingRecipe, "model">): string {
-  const values = Object.entries(PRESETS).map(([name, preset]) => ({ name, value: String(preset[key]) }));
+  const presets: [string, TrainingRecipe][] = Object.entries(PRESETS);
+  const values = presets.map(([name, preset]) => ({ name, value: String(preset[key] ?? "none") }));
   const [first] = values;
   const same = values.every(({ value }) => value === first?.value);
   return same ? String(first?.value) : values.map(({ name, value }) => `${value} in ${name}`).join(", ");

@@ -1,69 +1,102 @@
 /** What a training run leaves in its `--output-dir`, beside the pipeline that lies at its root. */
-import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import type { Image } from "../images.js";
+import { Image } from "../images.js";
+import type { FolderLock } from "../platform/files.js";
 import { nodeFiles } from "../platform/node-files.js";
+import { MetricsLog, type StepMetrics } from "./metrics-log.js";
+import { TensorBoardLog } from "./tensorboard-log.js";
 
-/** One line of `metrics.jsonl`. */
-export interface StepMetrics {
-  step: number;
-  epoch: number;
-  loss: number;
-  learningRate: number;
-  /** Before clipping; only with `--max-grad-norm`. */
-  gradNorm?: number | undefined;
-  imagesPerSecond: number;
-  /** Seconds of training up to the end of this step, without the time that sampling took. */
-  seconds: number;
+/** Who else is told of every step and every grid. */
+export type Logger = "tensorboard" | "none";
+
+/** The grid of samples after so many steps. */
+export interface SampleGrid {
+  readonly step: number;
+  readonly grid: Image;
 }
 
 export class RunFolder {
   readonly path: string;
-  readonly #metrics: number;
+  readonly lock: FolderLock;
+  readonly #logger: Logger;
+  #metrics: MetricsLog | undefined;
+  #tensorBoard: TensorBoardLog | undefined;
 
-  private constructor(path: string, metrics: number) {
+  private constructor(path: string, lock: FolderLock, logger: Logger) {
     this.path = path;
-    this.#metrics = metrics;
+    this.lock = lock;
+    this.#logger = logger;
   }
 
-  /** Makes the folder; rejects before anything was trained where it cannot be written. */
-  static async open(path: string): Promise<RunFolder> {
+  /** Takes the folder; rejects before anything was trained where it cannot be written or another run is there. */
+  static async open(path: string, logger: Logger): Promise<RunFolder> {
+    await nodeFiles.makeWritable(path);
+    const lock = await nodeFiles.lock(path);
     await nodeFiles.makeWritable(join(path, "samples"));
-    await removeSamples(path);
-    await nodeFiles.write(join(path, "metrics.jsonl"), "");
-    return new RunFolder(path, openSync(join(path, "metrics.jsonl"), "a"));
+    return new RunFolder(path, lock, logger);
   }
 
-  /** Appended at once, so that the run can be watched and a kill loses nothing. */
+  /**
+   * Makes room for a run that has done `step` steps: what an earlier run, or a later part of this one, left is removed.
+   *
+   * @param checkpoint What the run goes on from.
+   * @returns What there is of the steps before.
+   */
+  async begin(step: number, checkpoint?: string): Promise<{ metrics: StepMetrics[]; grids: SampleGrid[] }> {
+    const metrics = await MetricsLog.read([this.path, ...(checkpoint === undefined ? [] : [checkpoint])], step);
+    this.#metrics = await MetricsLog.open(this.path, metrics);
+    if (this.#logger === "tensorboard") this.#tensorBoard = await TensorBoardLog.open(join(this.path, "logs"), step);
+    await nodeFiles.remove(join(this.path, "samples.png"));
+    return { metrics, grids: await this.#grids(step) };
+  }
+
   logStep(metrics: StepMetrics): void {
-    writeSync(this.#metrics, `${JSON.stringify(metrics)}\n`);
+    this.#metrics?.append(metrics);
+    const { step, loss, learningRate: lr, gradNorm: grad_norm, emaDecay, imagesPerSecond: images_per_second } = metrics;
+    const scalars: Record<string, number> = { loss, lr, grad_norm, images_per_second };
+    if (emaDecay !== undefined) scalars.ema_decay = emaDecay;
+    this.#tensorBoard?.scalars(step, scalars);
+  }
+
+  /** So that a checkpoint has the losses of the steps before it, whatever becomes of the log. */
+  async keepMetrics(checkpoint: string): Promise<void> {
+    await this.#metrics?.copyTo(checkpoint);
   }
 
   /** The grid of samples after so many steps; the file names sort by time. */
   async saveProgress(step: number, grid: Image): Promise<void> {
     await grid.save(join(this.path, "samples", `step-${String(step).padStart(6, "0")}.png`));
+    this.#tensorBoard?.samples(step, grid);
   }
 
-  async saveSamples(grid: Image): Promise<string> {
-    const file = join(this.path, "samples.png");
+  async saveSamples(name: "samples.png" | "samples-without-ema.png", grid: Image): Promise<string> {
+    const file = join(this.path, name);
     await grid.save(file);
     return file;
   }
 
-  async saveText(name: "loss.svg" | "report.html", text: string): Promise<string> {
+  async saveText(name: "loss.svg" | "report.html" | "classes.json", text: string): Promise<string> {
     const file = join(this.path, name);
     await nodeFiles.write(file, text);
     return file;
   }
 
-  [Symbol.dispose](): void {
-    closeSync(this.#metrics);
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#metrics?.[Symbol.dispose]();
+    this.#tensorBoard?.[Symbol.dispose]();
+    await this.lock.release();
   }
-}
 
-/** Those of an earlier run in the same folder: beside a new model they would be taken for its own. */
-async function removeSamples(path: string): Promise<void> {
-  const names = (await nodeFiles.list(join(path, "samples"), { recursive: false })) ?? [];
-  const grids = names.filter((name) => /^step-\d+\.png$/.test(name));
-  for (const name of ["../samples.png", ...grids]) await nodeFiles.remove(join(path, "samples", name));
+  /** Those up to a step; later ones, which would be taken for this run's, are removed. */
+  async #grids(step: number): Promise<SampleGrid[]> {
+    const folder = join(this.path, "samples");
+    const grids: SampleGrid[] = [];
+    for (const name of (await nodeFiles.list(folder, { recursive: false })) ?? []) {
+      const at = Number(/^step-(\d+)\.png$/.exec(name)?.[1]);
+      if (Number.isNaN(at)) continue;
+      if (at <= step) grids.push({ step: at, grid: Image.decode(await nodeFiles.read(join(folder, name)), name) });
+      else await nodeFiles.remove(join(folder, name));
+    }
+    return grids;
+  }
 }

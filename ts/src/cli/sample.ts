@@ -1,18 +1,19 @@
 /** `emberwing sample`: pictures from a pipeline folder. */
 import { join, parse } from "node:path";
 import type { Command } from "commander";
-import { EmberwingError } from "../errors.js";
 import { type Image, imageGrid } from "../images.js";
-import { DiffusionPipeline, type StepProgress } from "../pipelines/diffusion-pipeline.js";
-import { UnconditionalPipeline } from "../pipelines/unconditional-pipeline.js";
+import type { StepProgress } from "../pipelines/diffusion-pipeline.js";
+import type { UnconditionalPipeline } from "../pipelines/unconditional-pipeline.js";
 import { nodeFiles } from "../platform/node-files.js";
 import { Generator } from "../random/generator.js";
 import { usageError } from "./failure.js";
+import { loadPipeline } from "./load-pipeline.js";
 import { showProgress } from "./progress.js";
+import { classesInTurn } from "./sampling.js";
 import { type NamedScheduler, schedulerNamed, schedulerShortNames } from "./scheduler-names.js";
 import { formatTable } from "./table.js";
 import { checkDevice } from "./train-options.js";
-import { integerFrom } from "./values.js";
+import { integerFrom, integersFrom } from "./values.js";
 
 interface SampleFlags {
   pipeline: string;
@@ -23,6 +24,7 @@ interface SampleFlags {
   seed: number;
   output: string;
   device: string;
+  classLabels?: number[];
 }
 
 const EXAMPLES = `
@@ -30,6 +32,7 @@ Examples:
   emberwing sample --pipeline emberwing-output
   emberwing sample --pipeline emberwing-output --num-images 64 --scheduler dpm++ --steps 20
   emberwing sample --pipeline emberwing-output --scheduler "Euler a" --steps 30 --seed 7 --output seven.png
+  emberwing sample --pipeline birds --class-labels 0,3
 
 Schedulers:
   ${schedulerShortNames.join(", ")},
@@ -51,6 +54,7 @@ export function addSampleCommand(program: Command): void {
     .option("--scheduler <name>", "in place of the pipeline's own: see below", schedulerNamed)
     .option("--seed <n>", "the same seed draws the same pictures", integerFrom(0), 0)
     .option("--output <file>", "the sheet; single pictures go to a folder of the same name", "samples.png")
+    .option("--class-labels <numbers>", "the classes to draw in turn, such as 0,2 (default: all)", integersFrom(0))
     .option("--device <name>", "where to calculate: see `emberwing info`", "cpu")
     .addHelpText("after", EXAMPLES)
     .action(sample);
@@ -61,7 +65,7 @@ async function sample(flags: SampleFlags): Promise<void> {
   // Through `exit`, so that the progress bar gives the terminal back.
   process.once("SIGINT", () => process.exit(130));
   const folder = await openOutput(flags.output);
-  const pipeline = await loadPipeline(flags);
+  const pipeline = await loadPipeline(flags.pipeline, flags.device);
   const { scheduler } = flags;
   if (scheduler) pipeline.scheduler = scheduler.Class.fromConfig(pipeline.scheduler, scheduler.options);
   const images = await draw(pipeline, flags);
@@ -88,19 +92,11 @@ async function openOutput(output: string): Promise<string> {
   return folder;
 }
 
-async function loadPipeline({ pipeline: path, device }: SampleFlags): Promise<UnconditionalPipeline> {
-  const pipeline = await DiffusionPipeline.fromPretrained(path, { device });
-  if (pipeline instanceof UnconditionalPipeline) return pipeline;
-  throw new EmberwingError(
-    "Unsupported",
-    `${path}: expected an unconditional pipeline, got ${pipeline.constructor.name}`,
-  );
-}
-
 /** In batches from one generator, so that memory does not grow with the number of pictures. */
 async function draw(pipeline: UnconditionalPipeline, flags: SampleFlags): Promise<Image[]> {
   const generator = new Generator(flags.seed);
   const numInferenceSteps = flags.numInferenceSteps ?? flags.scheduler?.numInferenceSteps;
+  const classLabels = classesOf(pipeline, flags);
   const images: Image[] = [];
   while (images.length < flags.numImages) {
     const batchSize = Math.min(flags.evalBatchSize, flags.numImages - images.length);
@@ -108,6 +104,7 @@ async function draw(pipeline: UnconditionalPipeline, flags: SampleFlags): Promis
     const onStep = ({ step, total }: StepProgress): void => progress.update(step, total);
     const output = await pipeline.generate({
       batchSize,
+      classLabels: classLabels.slice(images.length, images.length + batchSize),
       generator,
       onStep,
       ...(numInferenceSteps && { numInferenceSteps }),
@@ -116,4 +113,11 @@ async function draw(pipeline: UnconditionalPipeline, flags: SampleFlags): Promis
     images.push(...output.images);
   }
   return images;
+}
+
+/** The class of each picture; none for a model without classes. */
+function classesOf({ unet }: UnconditionalPipeline, { classLabels, numImages }: SampleFlags): number[] {
+  if (classLabels === undefined) return classesInTurn(unet, numImages);
+  if (unet.config.numClassEmbeds === null) throw usageError("--class-labels: the pipeline's model has no classes");
+  return Array.from({ length: numImages }, (_, index) => classLabels[index % classLabels.length] ?? 0);
 }

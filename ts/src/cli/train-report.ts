@@ -56,7 +56,7 @@ function factsOf({ pipeline, run }: FinishedRun): ReportRow[] {
     ["Steps", String(run.losses.length)],
     ["Final loss", last.length > 0 ? loss.toFixed(4) : "none"],
     ["Training time", formatDuration(run.seconds)],
-    ["Images/s", run.seconds > 0 ? (run.images / run.seconds).toFixed(1) : "none"],
+    ["Images/s", run.imagesPerSecond > 0 ? run.imagesPerSecond.toFixed(1) : "none"],
     ["Parameters", pipeline.unet.countParameters().toLocaleString("en")],
     ["Device", pipeline.unet.device],
   ];
@@ -69,7 +69,7 @@ function settingRows({ model, ...settings }: TrainSettings): ReportRow[] {
 }
 
 /** The preset and what differs from it; the seed always, because the result follows from it. */
-function commandLine({ model: _, preset, ...settings }: TrainSettings): string {
+function commandLine({ model, resumeFromCheckpoint, logger, preset, ...settings }: TrainSettings): string {
   const ofPreset: Record<string, unknown> = { ...PRESETS[preset] };
   const flags = Object.entries(settings)
     .filter(([key, value]) => value !== undefined && value !== ofPreset[key])

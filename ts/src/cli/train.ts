@@ -4,103 +4,125 @@ import type { Dataset } from "../data/dataset.js";
 import { loadDataset } from "../data/load-dataset.js";
 import { plotLosses } from "../figures/losses.js";
 import { type Image, imageGrid } from "../images.js";
-import { UNet2DModel } from "../models/unet-2d-model.js";
+import type { UNet2DModel } from "../models/unet-2d-model.js";
 import { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
 import type { StepProgress } from "../pipelines/diffusion-pipeline.js";
 import { Generator } from "../random/generator.js";
 import { renderReport } from "../report/report.js";
-import { DDPMScheduler } from "../schedulers/ddpm-scheduler.js";
-import { Trainer } from "../training/trainer.js";
+import { Trainer, type TrainerOptions } from "../training/trainer.js";
 import { enlarge } from "./enlarge.js";
 import { Interrupt } from "./interrupt.js";
 import { showProgress } from "./progress.js";
 import { RunFolder } from "./run-folder.js";
+import { classesInTurn } from "./sampling.js";
 import { formatTable } from "./table.js";
-import { addTrainOptions, resolveSettings, type TrainFlags, type TrainSettings } from "./train-options.js";
+import { addTrainFlags, type TrainFlags } from "./train-flags.js";
+import { channelsOf, type TrainSettings } from "./train-options.js";
 import { describeRun } from "./train-report.js";
+import { startOf } from "./train-start.js";
 import { TrainingRun } from "./training-run.js";
 
 export function addTrainCommand(program: Command): void {
   const command = program.command("train").description("train a model on pictures, draw with it, write a report");
-  addTrainOptions(command).action((flags: TrainFlags) => train(resolveSettings(flags)));
+  addTrainFlags(command).action(train);
 }
 
-async function train(settings: TrainSettings): Promise<void> {
-  using folder = await RunFolder.open(settings.outputDir);
+async function train(flags: TrainFlags): Promise<void> {
+  const { settings, createPipeline } = await startOf(flags);
+  await using folder = await RunFolder.open(settings.outputDir, settings.logger);
   const generator = new Generator(settings.seed);
   using dataset = await loadPictures(settings);
-  using model = await createModel(settings, generator);
-  const pipeline = new DDPMPipeline({ unet: model, scheduler: createScheduler(settings) });
+  const pipeline = await createPipeline(generator, dataset.classNames.length);
+  using model = pipeline.unet;
   process.stderr.write(announcement(settings, dataset, model));
 
   using interrupt = new Interrupt();
   const run = new TrainingRun(settings, folder, pipeline, interrupt);
-  using trainer = createTrainer(settings, pipeline, dataset, generator);
+  using trainer = new Trainer(trainerOptions(settings, pipeline, dataset, generator), folder.lock);
   await run.train(trainer);
-  const samples = await drawSamples(settings, pipeline, interrupt);
+  const trained = settings.useEma
+    ? new DDPMPipeline({ ...pipeline.components, unet: await trainer.emaModel() })
+    : pipeline;
+  const samples = await drawSamples(settings, trained, interrupt);
+  const withoutEma = settings.useEma ? await drawSamples(settings, pipeline, interrupt) : [];
   const report = renderReport(describeRun({ settings, dataset, pipeline, run, samples }));
-  process.stdout.write(await writeResults(folder, run, samples, report));
+  process.stdout.write(await writeResults(folder, { run, dataset, samples, withoutEma, report }));
 }
 
 function loadPictures(settings: TrainSettings): Promise<Dataset> {
-  const { datasetName, resolution, resize, centerCrop, randomFlip } = settings;
-  const options = { resolution, resize, centerCrop, randomFlip };
+  const { datasetName, resolution, resize, centerCrop, randomFlip, classLabels } = settings;
+  const options = { resolution, resize, centerCrop, randomFlip, channels: channelsOf(settings) };
   if (datasetName === "butterflies") return loadDataset(datasetName, options);
-  return loadDataset(datasetName, { ...options, onWarning: (text) => process.stderr.write(`warning: ${text}\n`) });
+  const onWarning = (text: string): boolean => process.stderr.write(`warning: ${text}\n`);
+  return loadDataset(datasetName, { ...options, onWarning, ...(classLabels !== undefined && { classLabels }) });
 }
 
-function createModel({ model, resolution, device }: TrainSettings, generator: Generator): Promise<UNet2DModel> {
-  return UNet2DModel.create({ ...model, sampleSize: resolution }, { device, generator });
-}
+/** The settings that are the trainer's under the same name; those that are absent take its defaults. */
+const TRAINER_SETTINGS = [
+  ...["gradientAccumulationSteps", "gradientCheckpointing", "learningRate", "lrScheduler", "lrWarmupSteps"],
+  ...["lrNumCycles", "lrPower", "stepRules", "adamBeta1", "adamBeta2", "adamEpsilon", "adamWeightDecay", "maxGradNorm"],
+  ...["useEma", "emaMaxDecay", "emaMinDecay", "emaInvGamma", "emaPower", "snrGamma", "noiseOffset"],
+  ...["inputPerturbation", "nan", "outputDir", "saveModelEpochs", "checkpointingSteps", "checkpointsTotalLimit"],
+  "resumeFromCheckpoint",
+] as readonly (keyof TrainerOptions & keyof TrainSettings)[];
 
-function createScheduler({ ddpmNumSteps, ddpmBetaSchedule, predictionType }: TrainSettings): DDPMScheduler {
-  return new DDPMScheduler({ numTrainTimesteps: ddpmNumSteps, betaSchedule: ddpmBetaSchedule, predictionType });
-}
-
-function createTrainer(
+function trainerOptions(
   settings: TrainSettings,
   { unet, scheduler }: DDPMPipeline,
   dataset: Dataset,
   generator: Generator,
-): Trainer {
-  const { numEpochs, maxTrainSteps } = settings;
-  return new Trainer({
-    ...{ model: unet, scheduler, dataset, generator },
+): TrainerOptions {
+  const { numEpochs, maxTrainSteps, trainBatchSize } = settings;
+  const given = TRAINER_SETTINGS.filter((key) => settings[key] !== undefined);
+  return {
+    ...{ model: unet, scheduler, dataset, generator, batchSize: trainBatchSize },
     ...(maxTrainSteps === undefined ? { epochs: numEpochs } : { steps: maxTrainSteps }),
-    batchSize: settings.trainBatchSize,
-    learningRate: settings.learningRate,
-    adamBeta1: settings.adamBeta1,
-    adamBeta2: settings.adamBeta2,
-    adamEpsilon: settings.adamEpsilon,
-    adamWeightDecay: settings.adamWeightDecay,
-    ...(settings.maxGradNorm !== undefined && { maxGradNorm: settings.maxGradNorm }),
-    outputDir: settings.outputDir,
-  });
+    ...Object.fromEntries(given.map((key) => [key, settings[key]])),
+  };
 }
 
 function announcement({ datasetName, seed }: TrainSettings, dataset: Dataset, model: UNet2DModel): string {
   const [, height, width] = dataset.shape;
   const parameters = model.countParameters().toLocaleString("en");
-  return `${datasetName}: ${dataset.length} pictures, ${width} × ${height}; ${parameters} parameters on ${model.device}; seed ${seed}\n`;
+  const classes = dataset.classNames.length > 0 ? `, ${dataset.classNames.length} classes` : "";
+  return `${datasetName}: ${dataset.length} pictures, ${width} × ${height}${classes}; ${parameters} parameters on ${model.device}; seed ${seed}\n`;
 }
 
 /** None where the run was stopped: then the user wants to leave, and `emberwing sample` can draw later. */
 async function drawSamples(settings: TrainSettings, pipeline: DDPMPipeline, interrupt: Interrupt): Promise<Image[]> {
   if (interrupt.requested) return [];
   const { evalBatchSize: batchSize, ddpmNumInferenceSteps: numInferenceSteps, seed } = settings;
+  const classLabels = classesInTurn(pipeline.unet, batchSize);
   const progress = showProgress("sampling");
   const onStep = ({ step, total }: StepProgress): void => progress.update(step, total);
   const output = await interrupt.untilRequested((signal) =>
-    pipeline.generate({ batchSize, numInferenceSteps, seed, signal, onStep }),
+    pipeline.generate({ batchSize, classLabels, numInferenceSteps, seed, signal, onStep }),
   );
   progress.stop();
   return output?.images ?? [];
 }
 
+interface Results {
+  run: TrainingRun;
+  dataset: Dataset;
+  samples: Image[];
+  /** Drawn with the weights themselves, where `samples` are drawn with their average. */
+  withoutEma: Image[];
+  report: string;
+}
+
 /** Writes what the run made beside its pipeline; returns the lines that say where. */
-async function writeResults(folder: RunFolder, run: TrainingRun, samples: Image[], report: string): Promise<string> {
+async function writeResults(folder: RunFolder, results: Results): Promise<string> {
+  const { run, dataset, samples, withoutEma, report } = results;
   const lines: [string, string][] = [["pipeline", `${folder.path} (loads in emberwing and in Python's diffusers)`]];
-  if (samples.length > 0) lines.push(["samples", await folder.saveSamples(imageGrid(samples.map(enlarge)))]);
+  const sheet = (images: Image[]): Image => imageGrid(images.map(enlarge));
+  if (samples.length > 0) lines.push(["samples", await folder.saveSamples("samples.png", sheet(samples))]);
+  if (withoutEma.length > 0) {
+    lines.push(["without EMA", await folder.saveSamples("samples-without-ema.png", sheet(withoutEma))]);
+  }
+  if (dataset.classNames.length > 0) {
+    lines.push(["classes", await folder.saveText("classes.json", `${JSON.stringify(dataset.classNames, null, 2)}\n`)]);
+  }
   if (run.losses.length > 0) lines.push(["loss", await folder.saveText("loss.svg", plotLosses(run.losses))]);
   lines.push(["report", await folder.saveText("report.html", report)]);
   return formatTable(lines);

@@ -7,6 +7,7 @@ import type { Interrupt } from "./interrupt.js";
 import { PREVIEW_STEPS } from "./presets.js";
 import { showProgress } from "./progress.js";
 import type { RunFolder } from "./run-folder.js";
+import { classesInTurn } from "./sampling.js";
 import type { TrainSettings } from "./train-options.js";
 
 type EventOf<Type extends TrainingEvent["type"]> = Extract<TrainingEvent, { type: Type }>;
@@ -21,10 +22,8 @@ export interface Preview {
 export class TrainingRun {
   readonly losses: number[] = [];
   readonly previews: Preview[] = [];
-  /** Seconds of training, without the time that sampling took. */
+  /** Seconds of training, without the time that sampling took; those before a resume count. */
   seconds = 0;
-  /** Pictures that were trained on, each as often as it came. */
-  images = 0;
 
   readonly #settings: TrainSettings;
   readonly #folder: RunFolder;
@@ -32,6 +31,11 @@ export class TrainingRun {
   readonly #interrupt: Interrupt;
   readonly #progress = showProgress("training");
   #plan: EventOf<"start"> | undefined;
+  #resumedFrom: string | undefined;
+  #trainer: Trainer | undefined;
+  /** Pictures and seconds since this process began. */
+  #images = 0;
+  #busy = 0;
 
   constructor(settings: TrainSettings, folder: RunFolder, pipeline: DDPMPipeline, interrupt: Interrupt) {
     this.#settings = settings;
@@ -45,8 +49,14 @@ export class TrainingRun {
     return this.#plan?.steps ?? 0;
   }
 
-  /** Trains to the end, or to the end of the step in which Ctrl-C came. The trainer saves the pipeline. */
+  /** 0 before the first step. */
+  get imagesPerSecond(): number {
+    return this.#busy > 0 ? this.#images / this.#busy : 0;
+  }
+
+  /** Trains to the end, or to the end of the step in which Ctrl-C came. The trainer saves pipeline and checkpoints. */
   async train(trainer: Trainer): Promise<void> {
+    this.#trainer = trainer;
     try {
       let asked = performance.now();
       for await (const event of trainer.run()) {
@@ -60,22 +70,46 @@ export class TrainingRun {
   }
 
   async #handle(event: TrainingEvent, seconds: number): Promise<void> {
-    if (event.type === "start") {
-      this.#plan = event;
-    } else if (event.type === "step") {
-      this.#recordStep(event, seconds);
-    } else if (event.type === "epoch" && this.#wantsPreview(event.epoch)) {
-      await this.#preview(event);
+    switch (event.type) {
+      case "warning":
+        return warn(event.message);
+      case "resumed":
+        this.#resumedFrom = event.path;
+        process.stderr.write(`going on from ${event.path}\n`);
+        return;
+      case "start":
+        return this.#begin(event);
+      case "step":
+        return this.#recordStep(event, seconds);
+      case "skipped":
+        return warn(`step ${event.step} changed nothing: ${event.problem}`);
+      case "checkpoint":
+        return this.#folder.keepMetrics(event.path);
+      case "epoch":
+        return this.#wantsPreview(event.epoch) ? this.#preview(event) : undefined;
+      case "done":
+        return;
     }
   }
 
-  #recordStep({ step, epoch, loss, learningRate, gradNorm, images }: EventOf<"step">, seconds: number): void {
+  async #begin(plan: EventOf<"start">): Promise<void> {
+    this.#plan = plan;
+    const { metrics, grids } = await this.#folder.begin(plan.step, this.#resumedFrom);
+    this.losses.push(...metrics.map(({ loss }) => loss));
+    this.seconds = metrics.at(-1)?.seconds ?? 0;
+    const epochOf = (step: number): number => Math.ceil(step / plan.stepsPerEpoch);
+    this.previews.push(...grids.map(({ step, grid }) => ({ step, epoch: epochOf(step), grid })));
+  }
+
+  #recordStep(event: EventOf<"step">, seconds: number): void {
+    const { step, epoch, loss, learningRate, gradNorm, emaDecay, images } = event;
     this.seconds += seconds;
-    this.images += images;
+    this.#busy += seconds;
+    this.#images += images;
     this.losses.push(loss);
-    const imagesPerSecond = images / seconds;
-    this.#folder.logStep({ step, epoch, loss, learningRate, gradNorm, imagesPerSecond, seconds: this.seconds });
-    const rate = `${(this.images / this.seconds).toFixed(1)} images/s`;
+    const rates = { learningRate, gradNorm, emaDecay, imagesPerSecond: images / seconds };
+    this.#folder.logStep({ step, epoch, loss, ...rates, seconds: this.seconds });
+    const rate = `${this.imagesPerSecond.toFixed(1)} images/s`;
     this.#progress.update(
       step,
       this.plannedSteps,
@@ -90,14 +124,22 @@ export class TrainingRun {
   /** Always from the same seed, so that the grids show one picture becoming clear. Given up on Ctrl-C. */
   async #preview({ step, epoch }: EventOf<"epoch">): Promise<void> {
     const { evalBatchSize, ddpmNumSteps, seed } = this.#settings;
-    const pipeline = new DDIMPipeline(this.#pipeline);
+    const { scheduler } = this.#pipeline;
+    const average = this.#settings.useEma ? await this.#trainer?.emaModel() : undefined;
+    const unet = average ?? this.#pipeline.unet;
+    const classLabels = classesInTurn(unet, evalBatchSize);
     const numInferenceSteps = Math.min(PREVIEW_STEPS, ddpmNumSteps);
-    const images = await this.#interrupt.untilRequested((signal) =>
-      pipeline.generate({ batchSize: evalBatchSize, numInferenceSteps, seed, signal }),
-    );
+    const options = { batchSize: evalBatchSize, classLabels, numInferenceSteps, seed };
+    const pipeline = new DDIMPipeline({ unet, scheduler });
+    const images = await this.#interrupt.untilRequested((signal) => pipeline.generate({ ...options, signal }));
+    average?.dispose();
     if (!images) return;
     const grid = imageGrid(images.images);
     this.previews.push({ step, epoch, grid });
     await this.#folder.saveProgress(step, grid);
   }
+}
+
+function warn(message: string): void {
+  process.stderr.write(`warning: ${message}\n`);
 }

@@ -10,6 +10,11 @@ export function integerFrom(minimum: number): (text: string) => number {
   };
 }
 
+/** Whole numbers with commas between them. */
+export function integersFrom(minimum: number): (text: string) => number[] {
+  return (text) => text.split(",").map(integerFrom(minimum));
+}
+
 /** Numbers from `minimum` up to, not including, `limit`. */
 export function numberFrom(minimum: number, limit = Infinity): (text: string) => number {
   return (text) => {
@@ -18,4 +23,10 @@ export function numberFrom(minimum: number, limit = Infinity): (text: string) =>
     const below = limit === Infinity ? "" : ` and below ${limit}`;
     throw new InvalidArgumentError(`Expected a number of at least ${minimum}${below}.`);
   };
+}
+
+/** The channels that picture files have. */
+export function pictureChannels(text: string): 1 | 3 {
+  if (text === "1" || text === "3") return text === "1" ? 1 : 3;
+  throw new InvalidArgumentError("Expected 1 (grey) or 3 (colour).");
 }

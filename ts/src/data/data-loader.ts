@@ -9,6 +9,12 @@ import { Dataset } from "./dataset.js";
 /** How the batches are made, and where the random choices come from. */
 export interface DataLoaderOptions extends Partial<LoaderOptions>, RandomOptions {}
 
+/** Pictures that are used together: [images, channels, height, width], values in [−1, 1]. */
+export interface Batch extends Tensor {
+  /** The class of each picture, where the data set has classes. */
+  classLabels?: Float32Array;
+}
+
 /**
  * The batches of one epoch; each `for await` over it is another epoch.
  *
@@ -17,7 +23,7 @@ export interface DataLoaderOptions extends Partial<LoaderOptions>, RandomOptions
  *   console.log(batch.shape); // [64, 3, 32, 32], values in [−1, 1]
  * }
  */
-export class DataLoader implements AsyncIterable<Tensor> {
+export class DataLoader implements AsyncIterable<Batch> {
   readonly #dataset: Dataset;
   readonly #open: () => DataLoaderHandle;
   /** Opened by the constructor, so that wrong options are refused there. */
@@ -32,14 +38,16 @@ export class DataLoader implements AsyncIterable<Tensor> {
     this.#next = this.#open();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Tensor, void, void> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Batch, void, void> {
     const loader = this.#next ?? this.#open();
     this.#next = undefined;
     try {
       for (;;) {
-        const data = await enqueue(() => loader.next());
+        const batch = await enqueue(() => loader.next());
+        const [data, classLabels] = [batch.data(), batch.classLabels()];
         if (data.length === 0) return;
-        yield { data, shape: [data.length / elementCount(this.#dataset.shape), ...this.#dataset.shape] };
+        const shape = [data.length / elementCount(this.#dataset.shape), ...this.#dataset.shape];
+        yield { data, shape, ...(classLabels.length > 0 && { classLabels }) };
       }
     } finally {
       void enqueue(() => loader.dispose());

@@ -13,19 +13,22 @@ export class Dataset extends Resource<DatasetHandle> {
   readonly length: number;
   /** Of one item: [channels, height, width]. */
   readonly shape: readonly [channels: number, height: number, width: number];
+  /** The classes by their numbers; empty where `loadDataset` was not asked for `classLabels`. */
+  readonly classNames: readonly string[];
 
-  private constructor(handle: DatasetHandle, length: number, shape: Uint32Array) {
+  private constructor(handle: DatasetHandle, length: number, shape: Uint32Array, classNames: readonly string[]) {
     super(handle);
     this.length = length;
+    this.classNames = classNames;
     const [channels = 0, height = 0, width = 0] = shape;
     this.shape = [channels, height, width];
   }
 
   /** @internal Takes over a handle that has its images. */
-  static async of(handle: DatasetHandle): Promise<Dataset> {
+  static async of(handle: DatasetHandle, classNames: readonly string[]): Promise<Dataset> {
     const length = await enqueue(() => handle.length());
     const shape = await enqueue(() => handle.shape());
-    return new Dataset(handle, length, shape);
+    return new Dataset(handle, length, shape, classNames);
   }
 
   /** Image `index` without random choices (centre crop, no flip): [channels, height, width] in [−1, 1]. */

@@ -3,7 +3,9 @@ import type { DatasetHandle } from "../core.js";
 import { enqueue } from "../engine.js";
 import { EmberwingError, invalidArgument } from "../errors.js";
 import type { Files } from "../platform/files.js";
+import { type ClassLabel, folderClass } from "./class-labels.js";
 
+/** What a source does with its images. */
 export interface ImageOptions {
   /** Refuse images that do not decode. Default false: they are skipped with a warning. */
   strict?: boolean;
@@ -18,12 +20,18 @@ export interface EncodedImage {
   name: string;
   /** The content of an image file. */
   bytes: Uint8Array;
+  /** Where classes were asked for. */
+  label?: ClassLabel;
 }
 
 const EXTENSION = /\.(png|jpe?g|webp|gif|bmp)$/i;
 
-/** The image files in a folder and its subfolders, by name. */
-export async function* folderImages(files: Files, directory: string): AsyncGenerator<EncodedImage> {
+/** The image files in a folder and its subfolders, by name; their folders are their classes where these are wanted. */
+export async function* folderImages(
+  files: Files,
+  directory: string,
+  withClasses: boolean,
+): AsyncGenerator<EncodedImage> {
   const names = await files.list(directory, { recursive: true });
   if (names === undefined) throw new EmberwingError("MissingFile", `${directory}: there is no such folder`);
   const images = names.filter((name) => EXTENSION.test(name));
@@ -34,36 +42,51 @@ export async function* folderImages(files: Files, directory: string): AsyncGener
       `${directory}: expected PNG, JPEG, WebP, GIF or BMP images, found ${found}`,
     );
   }
-  for (const name of images) yield { name, bytes: await files.read(files.join(directory, name)) };
+  for (const name of images) {
+    const label = withClasses ? { label: folderClass(name) } : {};
+    yield { name, bytes: await files.read(files.join(directory, name)), ...label };
+  }
 }
 
-export async function* memoryImages(list: readonly (Blob | Uint8Array)[]): AsyncGenerator<EncodedImage> {
+export async function* memoryImages(
+  list: readonly (Blob | Uint8Array)[],
+  labels: readonly ClassLabel[],
+): AsyncGenerator<EncodedImage> {
   for (const [index, item] of list.entries()) {
     const name = item instanceof File ? item.name : `image ${index}`;
-    if (item instanceof Uint8Array) yield { name, bytes: item };
-    else if (item instanceof Blob) yield { name, bytes: new Uint8Array(await item.arrayBuffer()) };
+    const given = labels[index];
+    const label = given === undefined ? {} : { label: given };
+    if (item instanceof Uint8Array) yield { name, bytes: item, ...label };
+    else if (item instanceof Blob) yield { name, bytes: new Uint8Array(await item.arrayBuffer()), ...label };
     else throw invalidArgument(`source[${index}]`, "a Blob or Uint8Array with the content of an image file", item);
   }
 }
 
-/** Decodes images into a data set; those that do not decode are skipped, named, or refused. */
+/**
+ * Decodes images into a data set; those that do not decode are skipped, named, or refused.
+ *
+ * @returns The labels of those that were added, where there are any.
+ */
 export async function addImages(
   handle: DatasetHandle,
   source: string,
   images: AsyncIterable<EncodedImage>,
   options: ImageOptions,
-): Promise<void> {
+): Promise<ClassLabel[]> {
   const { strict = false, onWarning = console.warn, signal } = options;
   let added = 0;
-  for await (const { name, bytes } of images) {
+  const labels: ClassLabel[] = [];
+  for await (const { name, bytes, label } of images) {
     signal?.throwIfAborted();
     try {
       await enqueue(() => handle.addImage(name, bytes));
       added++;
+      if (label !== undefined) labels.push(label);
     } catch (error) {
       if (strict || !(error instanceof EmberwingError) || error.code !== "InvalidImage") throw error;
       onWarning(`skipped ${error.message}`);
     }
   }
   if (added === 0) throw new EmberwingError("MissingFile", `${source}: expected at least one image that can be read`);
+  return labels;
 }

@@ -4,8 +4,9 @@ import { call, enqueue } from "../engine.js";
 import { EmberwingError, invalidArgument } from "../errors.js";
 import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import { checkInteger, checkOptions } from "../options.js";
-import { files } from "../platform/files.js";
+import { type Files, files } from "../platform/files.js";
 import { checkShape } from "../tensor.js";
+import { type Classes, type ClassLabel, numberClasses } from "./class-labels.js";
 import { Dataset } from "./dataset.js";
 import { addImages, folderImages, type ImageOptions, memoryImages } from "./image-sources.js";
 
@@ -31,15 +32,21 @@ interface SourceOptions extends ImageOptions {
   imageColumn?: string;
   /** `Float32Array`: [images, channels, height, width]. */
   shape?: readonly number[];
+  /**
+   * The class of every image, for models with `numClassEmbeds`. A folder: `"folder"`, the name of the folder inside it
+   * that an image lies in. Parquet: the name of the column. Otherwise: a number or name for each image.
+   */
+  classLabels?: string | readonly ClassLabel[];
 }
 
 interface Source {
   /** The options that mean something for it. */
   options: readonly (keyof SourceOptions)[];
-  fill(handle: DatasetHandle, options: SourceOptions): Promise<void>;
+  /** Resolves to the classes of the images, where they have them. */
+  fill(handle: DatasetHandle, options: SourceOptions): Promise<Classes | undefined>;
 }
 
-const IMAGES = ["strict", "onWarning", "signal"] as const;
+const IMAGES = ["strict", "onWarning", "signal", "classLabels"] as const;
 
 /**
  * Loads images to train on.
@@ -52,14 +59,15 @@ const IMAGES = ["strict", "onWarning", "signal"] as const;
  * console.log(dataset.length, dataset.shape); // 1000 [3, 32, 32]
  */
 export async function loadDataset(source: DatasetSource, options: LoadDatasetOptions = {}): Promise<Dataset> {
-  const { size, seed, imageColumn, shape, strict, onWarning, signal, ...preprocessing } = options;
-  const sourceOptions = defined({ size, seed, imageColumn, shape, strict, onWarning, signal });
+  const { size, seed, imageColumn, shape, classLabels, strict, onWarning, signal, ...preprocessing } = options;
+  const sourceOptions = defined({ size, seed, imageColumn, shape, classLabels, strict, onWarning, signal });
   const { options: allowed, fill } = sourceOf(source);
   checkOptions("options for this source", sourceOptions, allowed);
   const handle = call((core) => new core.Dataset(JSON.stringify(preprocessing)));
   try {
-    await fill(handle, sourceOptions);
-    return await Dataset.of(handle);
+    const classes = await fill(handle, sourceOptions);
+    if (classes) await enqueue(() => handle.setClassLabels(classes.numbers));
+    return await Dataset.of(handle, classes?.names ?? []);
   } catch (error) {
     void enqueue(() => handle.dispose());
     throw error;
@@ -73,12 +81,8 @@ function defined<T extends object>(options: T): T {
 function sourceOf(source: DatasetSource): Source {
   if (source === "butterflies") return { options: ["size", "seed", "signal"], fill: addButterflies };
   if (typeof source === "string") return sourceOfPath(source);
-  if (source instanceof Float32Array) {
-    return { options: ["shape"], fill: (handle, options) => addPixels(handle, source, options.shape) };
-  }
-  if (Array.isArray(source)) {
-    return { options: IMAGES, fill: (handle, options) => addImages(handle, "the list", memoryImages(source), options) };
-  }
+  if (source instanceof Float32Array) return { options: ["shape", "classLabels"], fill: fillFromPixels(source) };
+  if (Array.isArray(source)) return { options: IMAGES, fill: fillFromMemory(source) };
   throw invalidArgument("source", '"butterflies", a path, an array of images or a Float32Array', source);
 }
 
@@ -87,21 +91,63 @@ function sourceOfPath(path: string): Source {
     throw new EmberwingError("Unsupported", `${path}: download the data set and pass its folder or Parquet file`);
   }
   const disk = files(`loading ${path}`);
-  if (!/\.parquet$/i.test(path)) {
-    return { options: IMAGES, fill: (handle, options) => addImages(handle, path, folderImages(disk, path), options) };
-  }
-  return {
-    options: [...IMAGES, "imageColumn"],
-    async fill(handle, options) {
-      // Loaded when needed: the decompressors would cost every start.
-      const { parquetImages } = await import("./parquet.js");
-      const images = parquetImages(path, await disk.read(path), options.imageColumn);
-      await addImages(handle, path, images, options);
-    },
+  if (/\.parquet$/i.test(path)) return { options: [...IMAGES, "imageColumn"], fill: fillFromParquet(disk, path) };
+  return { options: IMAGES, fill: fillFromFolder(disk, path) };
+}
+
+function fillFromFolder(disk: Files, path: string): Source["fill"] {
+  return async (handle, options) => {
+    const { classLabels } = options;
+    if (classLabels !== undefined && classLabels !== "folder") {
+      throw invalidArgument("classLabels", '"folder", the folders inside as classes', classLabels);
+    }
+    const images = folderImages(disk, path, classLabels !== undefined);
+    const labels = await addImages(handle, path, images, options);
+    return classLabels === undefined ? undefined : numberClasses(labels);
   };
 }
 
-async function addButterflies(handle: DatasetHandle, options: SourceOptions): Promise<void> {
+function fillFromParquet(disk: Files, path: string): Source["fill"] {
+  return async (handle, options) => {
+    const { imageColumn, classLabels: labelColumn } = options;
+    if (labelColumn !== undefined && typeof labelColumn !== "string") {
+      throw invalidArgument("classLabels", "the name of a column", labelColumn);
+    }
+    // Loaded when needed: the decompressors would cost every start.
+    const { openParquet } = await import("./parquet.js");
+    const table = openParquet(path, await disk.read(path), { imageColumn, labelColumn });
+    const labels = await addImages(handle, path, table.images(), options);
+    return labelColumn === undefined ? undefined : numberClasses(labels, table.classNames);
+  };
+}
+
+function fillFromMemory(list: readonly (Blob | Uint8Array)[]): Source["fill"] {
+  return async (handle, options) => {
+    const given = givenLabels(options, list.length);
+    const labels = await addImages(handle, "the list", memoryImages(list, given ?? []), options);
+    return given && numberClasses(labels);
+  };
+}
+
+function fillFromPixels(values: Float32Array): Source["fill"] {
+  return async (handle, options) => {
+    const { shape = [] } = options;
+    checkShape("shape", shape);
+    if (shape.length !== 4) throw invalidArgument("shape", "[images, channels, height, width]", shape);
+    const labels = givenLabels(options, shape[0] as number);
+    await enqueue(() => handle.addPixels(values, Uint32Array.from(shape)));
+    return labels && numberClasses(labels);
+  };
+}
+
+/** One label an image, where there are any. */
+function givenLabels({ classLabels }: SourceOptions, count: number): readonly ClassLabel[] | undefined {
+  if (classLabels === undefined) return undefined;
+  if (typeof classLabels !== "string" && classLabels.length === count) return classLabels;
+  throw invalidArgument("classLabels", `an array of ${count}, one for each image`, classLabels);
+}
+
+async function addButterflies(handle: DatasetHandle, options: SourceOptions): Promise<undefined> {
   const { size = 1000, seed = 0, signal } = options;
   checkInteger("size", size, 1);
   checkInteger("seed", seed, 0);
@@ -110,10 +156,4 @@ async function addButterflies(handle: DatasetHandle, options: SourceOptions): Pr
     signal?.throwIfAborted();
     await enqueue(() => handle.addButterflies(first, Math.min(portion, size - first), seed));
   }
-}
-
-async function addPixels(handle: DatasetHandle, values: Float32Array, shape: readonly number[] = []): Promise<void> {
-  checkShape("shape", shape);
-  if (shape.length !== 4) throw invalidArgument("shape", "[images, channels, height, width]", shape);
-  await enqueue(() => handle.addPixels(values, Uint32Array.from(shape)));
 }

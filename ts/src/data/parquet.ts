@@ -1,24 +1,79 @@
 /** Images in Parquet files of the Hugging Face layout: a column of structs `{ bytes, path }`, or of plain bytes. */
 import { type FileMetaData, parquetMetadata, parquetReadObjects, parquetSchema, type SchemaTree } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import { EmberwingError } from "../errors.js";
+import { describe, EmberwingError } from "../errors.js";
+import type { ClassLabel } from "./class-labels.js";
 import type { EncodedImage } from "./image-sources.js";
 
-/**
- * The images of a Parquet file, row group by row group.
- *
- * @param column Their column; without it, the first that looks like one.
- */
-export async function* parquetImages(path: string, content: Uint8Array, column?: string): AsyncGenerator<EncodedImage> {
-  const buffer = toArrayBuffer(content);
-  const metadata = readMetadata(path, buffer);
-  const chosen = imageColumn(path, metadata, column);
+/** Columns by name; without one for the images, the first that looks like one. */
+export interface ParquetColumns {
+  imageColumn: string | undefined;
+  /** Classes, where they are wanted. */
+  labelColumn: string | undefined;
+}
+
+export interface ParquetTable {
+  /** Row group by row group. */
+  images(): AsyncGenerator<EncodedImage>;
+  /** What the numbers of the label column mean, where Hugging Face's metadata say so. */
+  readonly classNames: readonly string[] | undefined;
+}
+
+export function openParquet(
+  path: string,
+  content: Uint8Array,
+  { imageColumn, labelColumn }: ParquetColumns,
+): ParquetTable {
+  const file = toArrayBuffer(content);
+  const metadata = readMetadata(path, file);
+  const image = findColumn(path, metadata, imageColumn, "a column of images", holdsImages);
+  if (labelColumn === undefined)
+    return { images: () => readImages(path, { file, metadata, image }), classNames: undefined };
+  const label = findColumn(path, metadata, labelColumn, "a column of classes", () => false);
+  return { images: () => readImages(path, { file, metadata, image, label }), classNames: classNames(metadata, label) };
+}
+
+interface Table {
+  file: ArrayBuffer;
+  metadata: FileMetaData;
+  image: string;
+  label?: string;
+}
+
+async function* readImages(path: string, { file, metadata, image, label }: Table): AsyncGenerator<EncodedImage> {
+  const columns = label === undefined ? [image] : [image, label];
   let rowStart = 0;
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows);
-    const rows = await readRows(path, { file: buffer, metadata, columns: [chosen], rowStart, rowEnd });
-    for (const [index, row] of rows.entries()) yield imageOf(row[chosen], `${path} row ${rowStart + index}`);
+    const rows = await readRows(path, { file, metadata, columns, rowStart, rowEnd });
+    for (const [index, row] of rows.entries()) {
+      const name = `${path} row ${rowStart + index}`;
+      const encoded = imageOf(row[image], name);
+      yield label === undefined ? encoded : { ...encoded, label: labelOf(row[label], name, label) };
+    }
     rowStart = rowEnd;
+  }
+}
+
+/** A name or a number; text columns without an annotation come as bytes. */
+function labelOf(value: unknown, name: string, column: string): ClassLabel {
+  if (typeof value === "bigint") return Number(value);
+  if (typeof value === "string" || typeof value === "number") return value;
+  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+  throw new EmberwingError(
+    "InvalidFile",
+    `${name}: expected a name or a number in the column \`${column}\`, found ${describe(value)}`,
+  );
+}
+
+/** The `ClassLabel` feature of a column in the metadata that Hugging Face's `datasets` writes; other metadata have none. */
+function classNames(metadata: FileMetaData, column: string): readonly string[] | undefined {
+  const text = metadata.key_value_metadata?.find(({ key }) => key === "huggingface")?.value ?? "{}";
+  try {
+    const names: unknown = JSON.parse(text).info?.features?.[column]?.names;
+    return Array.isArray(names) ? names : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -61,14 +116,20 @@ function invalidParquet(path: string, error: unknown): EmberwingError {
   );
 }
 
-function imageColumn(path: string, metadata: FileMetaData, wanted: string | undefined): string {
+/** The column of a name; without one, the first that `fits`. */
+function findColumn(
+  path: string,
+  metadata: FileMetaData,
+  wanted: string | undefined,
+  expected: string,
+  fits: (column: SchemaTree) => boolean,
+): string {
   const columns = parquetSchema(metadata).children;
-  const chosen =
-    wanted === undefined ? columns.find(holdsImages) : columns.find(({ element }) => element.name === wanted);
+  const chosen = wanted === undefined ? columns.find(fits) : columns.find(({ element }) => element.name === wanted);
   if (chosen) return chosen.element.name;
   const names = columns.map(({ element }) => element.name).join(", ");
-  const expected = wanted === undefined ? "a column of images" : `a column \`${wanted}\``;
-  throw new EmberwingError("InvalidFile", `${path}: expected ${expected}, found the columns ${names}`);
+  const what = wanted === undefined ? expected : `a column \`${wanted}\``;
+  throw new EmberwingError("InvalidFile", `${path}: expected ${what}, found the columns ${names}`);
 }
 
 function holdsImages({ element, children }: SchemaTree): boolean {

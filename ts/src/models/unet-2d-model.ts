@@ -4,7 +4,7 @@ import type { UNet2DModelConfig } from "../generated/UNet2DModelConfig.js";
 import { checkOptions } from "../options.js";
 import { files } from "../platform/files.js";
 import { openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
-import { readWeights, writeWeights } from "../pretrained/weights.js";
+import { readWeights, removeStaleShards, WEIGHTS_FILE } from "../pretrained/weights.js";
 import { type Generator, resolveGenerator } from "../random/generator.js";
 import { Resource } from "../resource.js";
 import { checkSameShape, checkTensor, type PerSample, perSampleValues, shapeOf, type Tensor } from "../tensor.js";
@@ -78,6 +78,11 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
     this.#parameters = JSON.parse(call(() => handle.parameterList()));
   }
 
+  /** @internal Takes over a handle. */
+  static of(handle: UNet2DModelHandle): UNet2DModel {
+    return new UNet2DModel(handle);
+  }
+
   /** A model with random weights. `config` is any part of the options; the others take diffusers' defaults. */
   static async create(config: Partial<UNet2DModelConfig> = {}, options: CreateOptions = {}): Promise<UNet2DModel> {
     checkOptions("options", options, ["device", "generator"]);
@@ -112,12 +117,32 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
     }
   }
 
+  /**
+   * The options in a `config.json`, for `create`: diffusers' `load_config`.
+   *
+   * @param source A folder's path, or the files that were picked in a page.
+   */
+  static async loadConfig(
+    source: PretrainedSource,
+    options: Pick<LoadModelOptions, "subfolder"> = {},
+  ): Promise<Partial<UNet2DModelConfig>> {
+    checkOptions("options", options, ["subfolder"]);
+    const root = openFolder(source);
+    const text = await readText(options.subfolder ? root.subfolder(options.subfolder) : root, CONFIG_FILE);
+    return JSON.parse(call((core) => core.modelConfig(CONFIG_FILE, text))) as Partial<UNet2DModelConfig>;
+  }
+
   /** Writes `config.json` and `diffusion_pytorch_model.safetensors` as diffusers does. */
   async savePretrained(directory: string): Promise<void> {
     const target = files(`saving ${directory}`);
-    const content = await enqueue(() => this.handle.safetensors());
-    await writeWeights(target, directory, content);
-    await target.write(target.join(directory, CONFIG_FILE), this.#pythonConfig);
+    for await (const [name, content] of this.files()) await target.write(target.join(directory, name), content);
+    await removeStaleShards(target, directory);
+  }
+
+  /** @internal The files of `savePretrained`, one after the other. */
+  async *files(): AsyncGenerator<readonly [name: string, content: Uint8Array | string], void, void> {
+    yield [WEIGHTS_FILE, await enqueue(() => this.handle.safetensors())];
+    yield [CONFIG_FILE, this.#pythonConfig];
   }
 
   /**
@@ -179,6 +204,27 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
   /** Forgets the gradients. */
   zeroGrad(): Promise<void> {
     return enqueue(() => this.handle.zeroGrad());
+  }
+
+  /**
+   * Shortens the gradients, all parameters together, to a length: torch's `clip_grad_norm_`.
+   *
+   * @returns Their length before.
+   */
+  clipGradNorm(maxNorm: number): Promise<number> {
+    return enqueue(() => this.handle.clipGradNorm(maxNorm));
+  }
+
+  /**
+   * From now on `backward` recomputes activations, block by block, instead of keeping them: less memory, about a third
+   * more time, the same gradients. `forward` with `track` is not concerned.
+   */
+  enableGradientCheckpointing(): Promise<void> {
+    return enqueue(() => this.handle.setGradientCheckpointing(true));
+  }
+
+  disableGradientCheckpointing(): Promise<void> {
+    return enqueue(() => this.handle.setGradientCheckpointing(false));
   }
 
   /** How many numbers there are to train. */

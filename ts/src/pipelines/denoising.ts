@@ -14,6 +14,8 @@ export interface Denoising {
   generator: Generator;
   /** NCHW. */
   shape: number[];
+  /** One a sample; for models that take none: left out. */
+  classLabels?: readonly number[];
   /** Starts from a picture in place of noise alone, at number `beginIndex` of the timesteps. */
   from?: { image: Tensor; beginIndex: number } | undefined;
   stepOptions?: Pick<StepOptions, "eta">;
@@ -27,19 +29,20 @@ export async function denoise({
   scheduler,
   generator,
   shape,
+  classLabels = [],
   from,
   stepOptions = {},
   onStep,
   signal,
 }: Denoising): Promise<Tensor> {
   const noise = generator.randn(shape).data;
-  const sizes = shapeOf({ shape });
   const options = JSON.stringify(stepOptions);
   const parts = [unet.handle, scheduler.handle, generator.handle, options] as const;
+  const start = [noise, shapeOf({ shape }), Float32Array.from(classLabels)] as const;
   const loop = call(({ Denoising }) =>
     from
-      ? Denoising.fromImage(...parts, from.image.data, noise, sizes, from.beginIndex)
-      : new Denoising(...parts, noise, sizes),
+      ? Denoising.fromImage(...parts, ...start, from.image.data, from.beginIndex)
+      : new Denoising(...parts, ...start),
   );
   try {
     const timesteps = scheduler.timesteps.slice(from?.beginIndex);

@@ -18,6 +18,10 @@ export interface UnconditionalComponents {
 }
 
 export interface UnconditionalGenerateOptions extends GenerateOptions {
+  /** The classes to paint, for models with `numClassEmbeds`: the images of each follow one another. */
+  classLabels?: readonly number[];
+  /** Images of each class. Default 1. */
+  numPerClass?: number;
   /** For schedulers that have it, such as DDIM: 0 is deterministic. */
   eta?: number;
   /** Starts from this picture, with noise, in place of noise alone; a tensor has values in [−1, 1]. */
@@ -64,15 +68,19 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
   override generate(options: UnconditionalGenerateOptions & { outputType: "tensor" }): Promise<{ images: Tensor }>;
   override async generate(options: UnconditionalGenerateOptions = {}): Promise<{ images: Image[] | Tensor }> {
     checkOptions("options", options, GENERATE_OPTIONS);
-    const { numInferenceSteps = this.#defaultSteps, eta, seed, generator } = options;
+    const { classLabels = [], numPerClass = 1, numInferenceSteps = this.#defaultSteps, eta, seed, generator } = options;
     checkOutputType(options.outputType);
+    checkInteger("numPerClass", numPerClass, 1);
+    const labels = classLabels.flatMap((label) => new Array<number>(numPerClass).fill(label));
+    const batchSize = batchSizeOf(options, labels);
     options.signal?.throwIfAborted();
     this.scheduler.setTimesteps(numInferenceSteps);
-    const from = this.#start(options, numInferenceSteps);
+    const from = this.#start({ ...options, batchSize }, numInferenceSteps);
     const sample = await denoise({
       ...this.components,
       generator: resolveGenerator({ seed, generator }),
-      shape: from ? from.image.shape : [this.#batchSize(options), ...this.#imageShape()],
+      shape: from ? from.image.shape : [batchSize ?? 1, ...this.#imageShape()],
+      classLabels: labels,
       from,
       stepOptions: { eta },
       onStep: options.onStep,
@@ -94,11 +102,6 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
     return { image: picturesOf("image", image, batchSize), beginIndex };
   }
 
-  #batchSize({ batchSize = 1 }: UnconditionalGenerateOptions): number {
-    checkInteger("batchSize", batchSize, 1);
-    return batchSize;
-  }
-
   #imageShape(): number[] {
     const { inChannels, sampleSize } = this.unet.config;
     if (sampleSize === null) {
@@ -108,12 +111,24 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
   }
 }
 
+/** As the caller says, or one for each label; undefined where both are silent. */
+function batchSizeOf({ batchSize }: UnconditionalGenerateOptions, labels: readonly number[]): number | undefined {
+  if (batchSize !== undefined) checkInteger("batchSize", batchSize, 1);
+  if (labels.length === 0) return batchSize;
+  if (batchSize !== undefined && batchSize !== labels.length) {
+    throw invalidArgument("batchSize", `${labels.length}, numPerClass for each class`, batchSize);
+  }
+  return labels.length;
+}
+
 const GENERATE_OPTIONS = [
   "batchSize",
   "numInferenceSteps",
   "seed",
   "generator",
   "eta",
+  "classLabels",
+  "numPerClass",
   "image",
   "strength",
   "outputType",

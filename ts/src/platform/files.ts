@@ -13,7 +13,19 @@ export interface Files {
   write(path: string, content: Uint8Array | string): Promise<void>;
   /** Removes a file; does nothing where there is none. */
   remove(path: string): Promise<void>;
+  /** Names of the directories in a directory, sorted; none where there is no such directory. */
+  listFolders(directory: string): Promise<string[]>;
+  /** Gives a directory another name at once, in place of any directory of that name. */
+  moveFolder(from: string, to: string): Promise<void>;
+  /** Removes a directory with everything in it; does nothing where there is none. */
+  removeFolder(path: string): Promise<void>;
+  /** Keeps other runs out of a directory until released; rejects with `InUse` where one is there. */
+  lock(directory: string): Promise<FolderLock>;
   join(...parts: string[]): string;
+}
+
+export interface FolderLock {
+  release(): Promise<void>;
 }
 
 let available: Files | undefined;

@@ -3,9 +3,21 @@ import { randomUUID } from "node:crypto";
 import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { EmberwingError } from "../errors.js";
-import type { Files } from "./files.js";
+import type { Files, FolderLock } from "./files.js";
+import { lockFolder } from "./folder-lock.js";
 
-export const nodeFiles: Files = { read, list, makeWritable, write, remove, join };
+export const nodeFiles: Files = {
+  read,
+  list,
+  makeWritable,
+  write,
+  remove,
+  listFolders,
+  moveFolder,
+  removeFolder,
+  lock,
+  join,
+};
 
 async function read(path: string): Promise<Uint8Array> {
   try {
@@ -68,6 +80,7 @@ async function write(path: string, content: Uint8Array | string): Promise<void> 
     await makeFolders(dirname(target));
     await writeAndSync(temporary, content);
     await rename(temporary, target);
+    await syncFolder(dirname(target));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw writeFailed(path, error);
@@ -90,6 +103,61 @@ async function remove(path: string): Promise<void> {
     await rm(path, { force: true });
   } catch (error) {
     throw writeFailed(path, error);
+  }
+}
+
+async function listFolders(directory: string): Promise<string[]> {
+  try {
+    const entries = await readdir(directory, { withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name)
+      .sort();
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
+    throw new EmberwingError("InvalidFile", `${directory}: cannot be listed (${reason(error)})`, { cause: error });
+  }
+}
+
+async function moveFolder(from: string, to: string): Promise<void> {
+  try {
+    // A directory is only renamed onto one that is empty.
+    const old = join(dirname(to), `.${randomUUID()}.old`);
+    const replaces = await exists(to);
+    if (replaces) await rename(to, old);
+    await syncFolder(from);
+    await rename(from, to);
+    await syncFolder(dirname(to));
+    if (replaces) await rm(old, { recursive: true, force: true });
+  } catch (error) {
+    throw writeFailed(to, error);
+  }
+}
+
+/** Names are only safe from a power cut once the directory that holds them is written. Windows does that by itself. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function removeFolder(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    throw writeFailed(path, error);
+  }
+}
+
+async function lock(directory: string): Promise<FolderLock> {
+  try {
+    return await lockFolder(directory);
+  } catch (error) {
+    throw error instanceof EmberwingError ? error : writeFailed(directory, error);
   }
 }
 

@@ -5,7 +5,8 @@ import { EmberwingError } from "../errors.js";
 import type { Files } from "../platform/files.js";
 import { missing, type PretrainedFolder, readText } from "./folder.js";
 
-const SAFETENSORS = "diffusion_pytorch_model.safetensors";
+/** Where a save puts the weights. */
+export const WEIGHTS_FILE = "diffusion_pytorch_model.safetensors";
 const BIN = "diffusion_pytorch_model.bin";
 
 /**
@@ -29,7 +30,7 @@ export async function readWeights(folder: PretrainedFolder, variant?: string): P
 }
 
 async function weightFiles(folder: PretrainedFolder, variant?: string): Promise<string[]> {
-  const wanted = [`${SAFETENSORS}.index.json`, SAFETENSORS, `${BIN}.index.json`, BIN].map((name) =>
+  const wanted = [`${WEIGHTS_FILE}.index.json`, WEIGHTS_FILE, `${BIN}.index.json`, BIN].map((name) =>
     withVariant(name, variant),
   );
   const names = await folder.fileNames();
@@ -54,15 +55,11 @@ function withVariant(name: string, variant: string | undefined): string {
   return variant === undefined ? name : name.replace(/\.([^.]*)$/, `.${variant}.$1`);
 }
 
-/**
- * Writes a model's weights, then removes the shards of an earlier save: a load would prefer their index to the
- * file just written.
- */
-export async function writeWeights(files: Files, directory: string, content: Uint8Array): Promise<void> {
-  await files.write(files.join(directory, SAFETENSORS), content);
+/** Removes the shards of an earlier save: a load would prefer their index to the file that was just written. */
+export async function removeStaleShards(files: Files, directory: string): Promise<void> {
   const names = (await files.list(directory, { recursive: false })) ?? [];
   const stale = names.filter((name) =>
     /^diffusion_pytorch_model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name),
   );
-  for (const name of stale.filter((name) => name !== SAFETENSORS)) await files.remove(files.join(directory, name));
+  for (const name of stale.filter((name) => name !== WEIGHTS_FILE)) await files.remove(files.join(directory, name));
 }

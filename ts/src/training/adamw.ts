@@ -21,9 +21,33 @@ export class AdamW extends Resource<AdamWHandle> {
     super(call((core) => new core.AdamW(model.handle, JSON.stringify(options))));
   }
 
+  /** The learning rate of the steps from now on; `LRScheduler` calls it. */
+  setLearningRate(rate: number): Promise<void> {
+    return enqueue(() => this.handle.setLearningRate(rate));
+  }
+
   /** Moves the model's parameters along the gradients that were added up. */
   step(): Promise<void> {
     return enqueue(() => this.handle.step());
+  }
+
+  /**
+   * The moments and the number of steps, as the content of a checkpoint's `optimizer.safetensors`: for each parameter
+   * `<name>.exp_avg` and `<name>.exp_avg_sq` in PyTorch's layout, and `step`.
+   */
+  stateDict(): Promise<Uint8Array> {
+    return enqueue(() => this.handle.stateDict());
+  }
+
+  /**
+   * Goes on from a state that `stateDict` gave.
+   *
+   * @throws `InvalidFile` or `ShapeMismatch` where it is of another model; nothing is changed then.
+   */
+  async loadStateDict(content: Uint8Array): Promise<void> {
+    const state = call((core) => new core.Weights());
+    await enqueue(() => state.add("the optimizer's state", content));
+    await enqueue(() => this.handle.loadStateDict(state));
   }
 
   /** Forgets the model's gradients. */

@@ -25,6 +25,11 @@ macro_rules! file_bindings {
             $crate::pretrained::python_json::format_from_json(&json).map_err($error)
         }
 
+        #[$bind(js_name = "modelConfig")]
+        pub fn model_config(file_name: String, text: String) -> $Result<String> {
+            $crate::bindings::support::model_config(&file_name, &text).map_err($error)
+        }
+
         #[$bind]
         pub struct DecodedImage($crate::data::Image);
 

@@ -217,5 +217,22 @@ macro_rules! host_bindings {
                 $crate::bindings::support::lock(&self.0).table(&name).into()
             }
         }
+
+        #[$bind]
+        pub struct LrSchedule($crate::training::LrSchedule);
+
+        #[$bind]
+        impl LrSchedule {
+            #[$bind(constructor)]
+            pub fn new(options: String, learning_rate: f64) -> $Result<LrSchedule> {
+                let options = $crate::json::from_json(&options).map_err($error)?;
+                $crate::training::LrSchedule::new(options, learning_rate).map(Self).map_err($error)
+            }
+
+            #[$bind(js_name = "learningRate")]
+            pub fn learning_rate(&self, steps: u32) -> f64 {
+                self.0.learning_rate(steps as usize)
+            }
+        }
     };
 }

@@ -8,6 +8,7 @@ mod host;
 mod models;
 mod runs;
 pub mod support;
+pub mod training_run;
 
 /// Expands to the exported classes and functions.
 ///

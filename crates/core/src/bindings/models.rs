@@ -177,6 +177,29 @@ macro_rules! model_bindings {
                     .map_err($error)
             }
 
+            #[$bind(js_name = "clipGradNorm")]
+            pub async fn clip_grad_norm(&self, max_norm: f64) -> $Result<f64> {
+                let model = self.0.handle.clone();
+                $crate::handle::run(async move || $crate::bindings::support::clip_gradients(&model, max_norm).await)
+                    .await
+                    .map_err($error)
+            }
+
+            #[$bind(js_name = "setGradientCheckpointing")]
+            pub async fn set_gradient_checkpointing(&self, on: bool) -> $Result<()> {
+                let model = self.0.handle.clone();
+                let set = async move || model.with(async |model| Ok(model.set_gradient_checkpointing(on))).await;
+                $crate::handle::run(set).await.map_err($error)
+            }
+
+            #[$bind(js_name = "createEMAModel")]
+            pub async fn create_ema_model(&self, options: String) -> $Result<EMAModel> {
+                let model = self.0.handle.clone();
+                let create = async move || $crate::bindings::support::create_ema(&model, &options).await;
+                let ema = $crate::handle::run(create).await.map_err($error)?;
+                Ok(EMAModel { ema, model: self.0.handle.clone(), device: self.0.device.clone() })
+            }
+
             #[$bind]
             pub async fn safetensors(&self) -> $Result<$Bytes> {
                 let model = self.0.handle.clone();
@@ -188,6 +211,36 @@ macro_rules! model_bindings {
             #[$bind]
             pub fn dispose(&self) {
                 self.0.handle.dispose();
+            }
+        }
+
+        #[$bind]
+        pub struct EMAModel {
+            ema: $crate::handle::Handle<$crate::training::Ema>,
+            model: $crate::handle::Handle<$crate::models::UNet2DModel>,
+            device: String,
+        }
+
+        #[$bind]
+        impl EMAModel {
+            #[$bind]
+            pub async fn step(&self) -> $Result<f64> {
+                let (ema, model) = (self.ema.clone(), self.model.clone());
+                $crate::handle::run(async move || $crate::bindings::support::update_ema(&ema, &model).await)
+                    .await
+                    .map_err($error)
+            }
+
+            #[$bind]
+            pub async fn model(&self) -> $Result<UNet2DModel> {
+                let (ema, model, device) = (self.ema.clone(), self.model.clone(), self.device.clone());
+                let averaged = async move || $crate::bindings::support::averaged_model(&ema, &model, &device).await;
+                $crate::handle::run(averaged).await.map(UNet2DModel).map_err($error)
+            }
+
+            #[$bind]
+            pub fn dispose(&self) {
+                self.ema.dispose();
             }
         }
 
@@ -215,6 +268,28 @@ macro_rules! model_bindings {
                 $crate::handle::run(async move || $crate::bindings::support::optimize(&optimizer, &model).await)
                     .await
                     .map_err($error)
+            }
+
+            #[$bind(js_name = "stateDict")]
+            pub async fn state_dict(&self) -> $Result<$Bytes> {
+                let (optimizer, model) = (self.optimizer.clone(), self.model.clone());
+                let write = async move || $crate::bindings::support::optimizer_state(&optimizer, &model).await;
+                let bytes = $crate::handle::run(write).await.map_err($error)?;
+                Ok(bytes.into())
+            }
+
+            #[$bind(js_name = "loadStateDict")]
+            pub async fn load_state_dict(&self, state: &Weights) -> $Result<()> {
+                let (optimizer, model, state) = (self.optimizer.clone(), self.model.clone(), state.0.clone());
+                let load = async move || $crate::bindings::support::load_optimizer(&optimizer, &model, &state).await;
+                $crate::handle::run(load).await.map_err($error)
+            }
+
+            #[$bind(js_name = "setLearningRate")]
+            pub async fn set_learning_rate(&self, rate: f64) -> $Result<()> {
+                let optimizer = self.optimizer.clone();
+                let set = async move || optimizer.with(async |optimizer| optimizer.set_learning_rate(rate)).await;
+                $crate::handle::run(set).await.map_err($error)
             }
 
             #[$bind(js_name = "zeroGrad")]

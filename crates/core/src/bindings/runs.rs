@@ -39,6 +39,13 @@ macro_rules! run_bindings {
                 $crate::handle::run(add).await.map_err($error)
             }
 
+            #[$bind(js_name = "setClassLabels")]
+            pub async fn set_class_labels(&self, labels: $Sizes) -> $Result<()> {
+                let (dataset, labels) = (self.0.clone(), labels.to_vec());
+                let set = async move || dataset.with(async |dataset| dataset.set_class_labels(&labels)).await;
+                $crate::handle::run(set).await.map_err($error)
+            }
+
             #[$bind]
             pub async fn length(&self) -> $Result<u32> {
                 let dataset = self.0.clone();
@@ -69,6 +76,22 @@ macro_rules! run_bindings {
         }
 
         #[$bind]
+        pub struct Batch($crate::data::Batch);
+
+        #[$bind]
+        impl Batch {
+            #[$bind]
+            pub fn data(&self) -> $Floats {
+                self.0.values.clone().into()
+            }
+
+            #[$bind(js_name = "classLabels")]
+            pub fn class_labels(&self) -> $Floats {
+                self.0.class_labels.clone().into()
+            }
+        }
+
+        #[$bind]
         pub struct DataLoader {
             loader: $crate::handle::Handle<$crate::data::DataLoader>,
             dataset: $crate::handle::Handle<$crate::data::Dataset>,
@@ -85,12 +108,11 @@ macro_rules! run_bindings {
             }
 
             #[$bind]
-            pub async fn next(&self) -> $Result<$Floats> {
+            pub async fn next(&self) -> $Result<Batch> {
                 let (loader, dataset) = (self.loader.clone(), self.dataset.clone());
                 let generator = self.generator.clone();
                 let next = async move || $crate::bindings::support::next_batch(&loader, &dataset, &generator).await;
-                let batch = $crate::handle::run(next).await.map_err($error)?;
-                Ok(batch.into())
+                $crate::handle::run(next).await.map(Batch).map_err($error)
             }
 
             #[$bind]
@@ -100,12 +122,7 @@ macro_rules! run_bindings {
         }
 
         #[$bind]
-        pub struct Trainer {
-            trainer: $crate::handle::Handle<$crate::training::Trainer>,
-            model: $crate::handle::Handle<$crate::models::UNet2DModel>,
-            dataset: $crate::handle::Handle<$crate::data::Dataset>,
-            generator: $crate::bindings::support::SharedGenerator,
-        }
+        pub struct Trainer($crate::bindings::training_run::TrainingRun);
 
         #[$bind]
         impl Trainer {
@@ -117,29 +134,61 @@ macro_rules! run_bindings {
                 generator: &Generator,
                 options: String,
             ) -> $Result<Trainer> {
-                let options = $crate::json::from_json(&options).map_err($error)?;
                 let scheduler = $crate::bindings::support::lock(&scheduler.0).clone();
-                let trainer = $crate::training::Trainer::new(options, scheduler).map_err($error)?;
-                Ok(Self {
-                    trainer: $crate::handle::Handle::new("the trainer", trainer),
-                    model: model.0.handle.clone(),
-                    dataset: dataset.0.clone(),
-                    generator: generator.0.clone(),
-                })
+                let (model, dataset, generator) = (&model.0, dataset.0.clone(), generator.0.clone());
+                let run =
+                    $crate::bindings::training_run::TrainingRun::new(model, scheduler, dataset, generator, &options);
+                run.map(Self).map_err($error)
             }
 
             #[$bind]
             pub async fn next(&self) -> $Result<String> {
-                let (trainer, model) = (self.trainer.clone(), self.model.clone());
-                let (dataset, generator) = (self.dataset.clone(), self.generator.clone());
-                let next =
-                    async move || $crate::bindings::support::next_event(&trainer, &model, &dataset, &generator).await;
-                $crate::handle::run(next).await.map_err($error)
+                let run = self.0.clone();
+                $crate::handle::run(async move || run.next().await).await.map_err($error)
+            }
+
+            #[$bind]
+            pub async fn state(&self) -> $Result<String> {
+                let run = self.0.clone();
+                $crate::handle::run(async move || run.state().await).await.map_err($error)
+            }
+
+            #[$bind(js_name = "optimizerState")]
+            pub async fn optimizer_state(&self) -> $Result<$Bytes> {
+                let run = self.0.clone();
+                let bytes = $crate::handle::run(async move || run.optimizer_state().await).await.map_err($error)?;
+                Ok(bytes.into())
+            }
+
+            #[$bind(js_name = "emaConfig")]
+            pub async fn ema_config(&self) -> $Result<String> {
+                let run = self.0.clone();
+                $crate::handle::run(async move || run.ema_config().await).await.map_err($error)
+            }
+
+            #[$bind(js_name = "emaModel")]
+            pub async fn ema_model(&self) -> $Result<UNet2DModel> {
+                let run = self.0.clone();
+                $crate::handle::run(async move || run.ema_model().await).await.map(UNet2DModel).map_err($error)
+            }
+
+            #[$bind]
+            pub async fn restore(
+                &self,
+                state: String,
+                unet: &Weights,
+                ema_config: String,
+                ema: &Weights,
+                optimizer: &Weights,
+            ) -> $Result<()> {
+                let (run, weights) = (self.0.clone(), [unet.0.clone(), ema.0.clone(), optimizer.0.clone()]);
+                let restore = async move || run.restore(&state, &ema_config, &weights).await;
+                $crate::handle::run(restore).await.map_err($error)
             }
 
             #[$bind]
             pub fn dispose(&self) {
-                self.trainer.dispose();
+                self.0.dispose();
             }
         }
 
@@ -158,13 +207,14 @@ macro_rules! run_bindings {
                 scheduler: &Scheduler,
                 generator: &Generator,
                 options: String,
-                initial_sample: $Floats,
+                noise: $Floats,
                 shape: $Sizes,
+                class_labels: $Floats,
             ) -> $Result<Denoising> {
                 let scheduler = $crate::bindings::support::lock(&scheduler.0).clone();
                 let options = $crate::json::from_json(&options).map_err($error)?;
-                let shape = $crate::bindings::support::sizes(&shape);
-                let denoising = $crate::pipelines::Denoising::new(scheduler, options, initial_sample.to_vec(), shape);
+                let start = $crate::bindings::support::start(&noise, &shape, &class_labels);
+                let denoising = $crate::pipelines::Denoising::new(scheduler, options, start);
                 Ok(Self {
                     denoising: $crate::handle::Handle::new("the denoising loop", denoising.map_err($error)?),
                     model: model.0.handle.clone(),
@@ -179,16 +229,17 @@ macro_rules! run_bindings {
                 scheduler: &Scheduler,
                 generator: &Generator,
                 options: String,
-                image: $Floats,
                 noise: $Floats,
                 shape: $Sizes,
+                class_labels: $Floats,
+                image: $Floats,
                 begin_index: u32,
             ) -> $Result<Denoising> {
                 let scheduler = $crate::bindings::support::lock(&scheduler.0).clone();
                 let options = $crate::json::from_json(&options).map_err($error)?;
-                let (shape, begin) = ($crate::bindings::support::sizes(&shape), begin_index as usize);
-                let denoising =
-                    $crate::pipelines::Denoising::from_image(scheduler, options, &image, &noise, shape, begin);
+                let start = $crate::bindings::support::start(&noise, &shape, &class_labels);
+                let begin = begin_index as usize;
+                let denoising = $crate::pipelines::Denoising::from_image(scheduler, options, start, &image, begin);
                 Ok(Self {
                     denoising: $crate::handle::Handle::new("the denoising loop", denoising.map_err($error)?),
                     model: model.0.handle.clone(),

@@ -1,14 +1,14 @@
 //! What the lines of the bindings call: from what JavaScript hands over to what the core takes.
 
-use crate::data::{DataLoader, Dataset, Image};
+use crate::data::{Batch, DataLoader, Dataset, Image};
 use crate::handle::Handle;
 use crate::models::{Inputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
-use crate::pipelines::Denoising;
+use crate::pipelines::{Denoising, Start};
 use crate::pretrained::config::{read_config, write_config};
 use crate::pretrained::weights::Weights;
 use crate::random::Generator;
 use crate::schedulers::{self, Scheduler};
-use crate::training::{AdamW, Prediction, Target, Trainer, mse_backward};
+use crate::training::{AdamW, Ema, Prediction, Target, clip_factor, gradient_norm, mse_backward, without_ema_options};
 use crate::{Error, Result, device, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -84,7 +84,7 @@ pub struct Model {
 }
 
 impl Model {
-    fn new(model: UNet2DModel, device: &str) -> Self {
+    pub fn new(model: UNet2DModel, device: &str) -> Self {
         let parameter = |parameter: &crate::models::Parameter| serde_json::json!({ "name": parameter.name, "shape": parameter.shape });
         let list: Vec<_> = model.parameters.iter().map(parameter).collect();
         Self {
@@ -106,12 +106,17 @@ pub fn create_model(config: &str, device_name: &str, generator: &SharedGenerator
     Ok(Model::new(model, &found.name))
 }
 
-pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str) -> Result<Model> {
-    let config = read_config("config.json", python_config)?;
+/// The options of a model as JSON, from the text of its file.
+pub fn model_config(file_name: &str, text: &str) -> Result<String> {
+    let config = read_config(file_name, text)?;
     if let Some(class_name) = config.class_name.filter(|name| name != "UNet2DModel") {
-        return Err(Error::file("config.json", format!("is for a {class_name}, not for a UNet2DModel")));
+        return Err(Error::file(file_name, format!("is for a {class_name}, not for a UNet2DModel")));
     }
-    let config: UNet2DModelConfig = json::from_json(&config.options_json)?;
+    without_ema_options(&config.options_json)
+}
+
+pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str) -> Result<Model> {
+    let config: UNet2DModelConfig = json::from_json(&model_config("config.json", python_config)?)?;
     let found = device::find(device_name)?;
     let mut names = Vec::new();
     UNet2DModel::new(config.clone(), Source::Names(&mut names), &found.device)?;
@@ -183,12 +188,59 @@ pub async fn optimize(optimizer: &Handle<AdamW>, model: &Handle<UNet2DModel>) ->
         .await
 }
 
-/// The next batch; empty at the end of an epoch.
+/// Shortens the gradients to `max_norm`; their length before.
+pub async fn clip_gradients(model: &Handle<UNet2DModel>, max_norm: f64) -> Result<f64> {
+    if max_norm.is_nan() || max_norm <= 0.0 {
+        return Err(Error::argument("maxNorm", "a number above 0", max_norm));
+    }
+    model
+        .with(async |model| {
+            let norm = gradient_norm(&model.parameters).await?;
+            model.parameters.scale_gradients(clip_factor(norm, max_norm));
+            Ok(norm)
+        })
+        .await
+}
+
+/// The optimizer's file.
+pub async fn optimizer_state(optimizer: &Handle<AdamW>, model: &Handle<UNet2DModel>) -> Result<Vec<u8>> {
+    optimizer
+        .with(async |optimizer| model.with(async |model| optimizer.safetensors(&model.parameters).await).await)
+        .await
+}
+
+pub async fn load_optimizer(
+    optimizer: &Handle<AdamW>,
+    model: &Handle<UNet2DModel>,
+    state: &Handle<Weights>,
+) -> Result<()> {
+    let mut state = state.take().await?;
+    optimizer
+        .with(async |optimizer| model.with(async |model| optimizer.restore(&model.parameters, &mut state)).await)
+        .await
+}
+
+pub async fn create_ema(model: &Handle<UNet2DModel>, options: &str) -> Result<Handle<Ema>> {
+    let options = json::from_json(options)?;
+    model.with(async |model| Ok(Handle::new("the average", Ema::new(options, &model.parameters)?))).await
+}
+
+/// The decay of the update.
+pub async fn update_ema(ema: &Handle<Ema>, model: &Handle<UNet2DModel>) -> Result<f64> {
+    ema.with(async |ema| model.with(async |model| Ok(ema.update(&model.parameters))).await).await
+}
+
+pub async fn averaged_model(ema: &Handle<Ema>, model: &Handle<UNet2DModel>, device: &str) -> Result<Model> {
+    ema.with(async |ema| model.with(async |model| Ok(Model::new(model.with_weights(ema.weights())?, device))).await)
+        .await
+}
+
+/// The next batch; an empty one at the end of an epoch.
 pub async fn next_batch(
     loader: &Handle<DataLoader>,
     dataset: &Handle<Dataset>,
     generator: &SharedGenerator,
-) -> Result<Vec<f32>> {
+) -> Result<Batch> {
     loader
         .with(async |loader| {
             dataset.with(async |dataset| Ok(loader.next(dataset, &mut lock(generator))?.unwrap_or_default())).await
@@ -196,24 +248,9 @@ pub async fn next_batch(
         .await
 }
 
-/// The next event of a training run as JSON.
-pub async fn next_event(
-    trainer: &Handle<Trainer>,
-    model: &Handle<UNet2DModel>,
-    dataset: &Handle<Dataset>,
-    generator: &SharedGenerator,
-) -> Result<String> {
-    trainer
-        .with(async |trainer| {
-            model
-                .with(async |model| {
-                    dataset
-                        .with(async |dataset| Ok(json::to_json(&trainer.next(model, dataset, generator).await?)))
-                        .await
-                })
-                .await
-        })
-        .await
+/// What a denoising loop starts from.
+pub fn start(noise: &[f32], shape: &[u32], class_labels: &[f32]) -> Start {
+    Start { noise: noise.to_vec(), shape: sizes(shape), class_labels: class_labels.to_vec() }
 }
 
 /// One denoising step; how many are left.

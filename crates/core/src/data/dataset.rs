@@ -68,6 +68,8 @@ pub struct Dataset {
     items: Vec<Item>,
     /// Channels, height, width.
     shape: Option<[usize; 3]>,
+    /// One an item, or none at all.
+    class_labels: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl Dataset {
             return Err(Error::argument("resolution", "at least 1 pixel", format!("{height}x{width}")));
         }
         let shape = size.map(|[height, width]| [options.channels, height, width]);
-        Ok(Self { options, items: Vec::new(), shape })
+        Ok(Self { options, items: Vec::new(), shape, class_labels: Vec::new() })
     }
 
     /// Decodes and resizes one file.
@@ -126,6 +128,20 @@ impl Dataset {
         }
         self.items.extend(values.chunks_exact(length).map(|item| Item::Values(item.to_vec())));
         Ok(())
+    }
+
+    /// The class of every item, to be called when all are there.
+    pub fn set_class_labels(&mut self, labels: &[u32]) -> Result<()> {
+        if labels.len() != self.len() {
+            return Err(Error::shape("classLabels", format!("one for each of the {} items", self.len()), labels.len()));
+        }
+        self.class_labels = labels.to_vec();
+        Ok(())
+    }
+
+    /// The class of every item; empty where there are none.
+    pub fn class_labels(&self) -> &[u32] {
+        &self.class_labels
     }
 
     pub fn len(&self) -> usize {

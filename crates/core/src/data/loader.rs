@@ -24,6 +24,18 @@ impl Default for DataLoaderOptions {
     }
 }
 
+/// Items of a data set that are used together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// NCHW in [-1, 1].
+    pub values: Vec<f32>,
+    pub shape: [usize; 4],
+    /// One an item; empty where the data set has none.
+    pub class_labels: Vec<f32>,
+    /// Their places in the data set.
+    pub indices: Vec<usize>,
+}
+
 /// Where in which epoch a loop over the data stands. Plain data, so that a checkpoint can hold it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataLoader {
@@ -44,21 +56,44 @@ impl DataLoader {
         Ok(Self { options, order: None, position: 0 })
     }
 
-    /// The next batch, NCHW in [-1, 1]; `None` at the end of an epoch, after which the next one starts.
-    pub fn next(&mut self, dataset: &Dataset, generator: &mut Generator) -> Result<Option<Vec<f32>>> {
+    /// The next batch; `None` at the end of an epoch, after which the next one starts.
+    pub fn next(&mut self, dataset: &Dataset, generator: &mut Generator) -> Result<Option<Batch>> {
         self.steps_per_epoch(dataset)?;
-        let DataLoaderOptions { batch_size, shuffle, drop_last } = self.options;
-        let order = self.order.get_or_insert_with(|| epoch_order(dataset.len(), shuffle, generator));
-        let stop = if drop_last { order.len() - order.len() % batch_size } else { order.len() };
-        if self.position >= stop {
+        let DataLoaderOptions { batch_size, shuffle, .. } = self.options;
+        let (length, count) = (dataset.len(), self.remaining(dataset).min(batch_size));
+        let order = self.order.get_or_insert_with(|| epoch_order(length, shuffle, generator));
+        if order.len() != length {
+            let expected = format!("the {} items that the epoch began with", order.len());
+            return Err(Error::argument("dataset", expected, length));
+        }
+        if count == 0 {
             self.order = None;
             self.position = 0;
             return Ok(None);
         }
-        let end = self.position.saturating_add(batch_size).min(stop);
-        let batch = dataset.batch(&order[self.position..end], generator)?;
-        self.position = end;
-        Ok(Some(batch))
+        let indices: Vec<usize> = order[self.position..self.position + count].to_vec();
+        self.position += count;
+        let [channels, height, width] = dataset.item_shape()?;
+        let labels = indices.iter().filter_map(|&index| dataset.class_labels().get(index));
+        Ok(Some(Batch {
+            values: dataset.batch(&indices, generator)?,
+            shape: [count, channels, height, width],
+            class_labels: labels.map(|&label| label as f32).collect(),
+            indices,
+        }))
+    }
+
+    /// Goes on where another loader of the same data set stood.
+    pub fn restore(&mut self, other: Self) {
+        self.order = other.order;
+        self.position = other.position;
+    }
+
+    /// How many items of the epoch are still to be handed out.
+    pub fn remaining(&self, dataset: &Dataset) -> usize {
+        let DataLoaderOptions { batch_size, drop_last, .. } = self.options;
+        let stop = if drop_last { dataset.len() - dataset.len() % batch_size } else { dataset.len() };
+        stop.saturating_sub(self.position)
     }
 
     /// An error where an epoch would have no batch at all.

@@ -12,5 +12,5 @@ pub use butterflies::butterfly;
 pub use dataset::{Dataset, DatasetOptions, Resize, Resolution};
 pub use decode::decode;
 pub use image::{Image, pixels_to_mask, pixels_to_tensor, tensor_to_pixels, to_unit_images};
-pub use loader::{DataLoader, DataLoaderOptions};
+pub use loader::{Batch, DataLoader, DataLoaderOptions};
 pub use resample::resize_exact;

@@ -19,8 +19,8 @@ pub struct AdamWStep {
 /// The running means of a parameter's gradients and of their squares.
 #[derive(Clone, Debug)]
 pub struct Moments {
-    first: DispatchTensor,
-    second: DispatchTensor,
+    pub first: DispatchTensor,
+    pub second: DispatchTensor,
 }
 
 /// Operations on parameters, outside of any graph.

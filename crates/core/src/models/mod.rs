@@ -2,6 +2,8 @@
 
 mod attention;
 mod embeddings;
+mod gradient_checkpointing;
+mod inputs;
 mod layers;
 mod parameter_order;
 mod parameters;
@@ -13,6 +15,7 @@ mod unet_2d_config;
 mod unet_2d_mid_block;
 mod unet_2d_skip_blocks;
 
+pub use inputs::{Inputs, finite};
 pub use parameters::{Parameter, Parameters, Source, download, to_nchw};
-pub use unet_2d::{Inputs, UNet2DModel, finite, from_nchw};
+pub use unet_2d::{UNet2DModel, from_nchw};
 pub use unet_2d_config::{ActivationFunction, UNet2DModelConfig};

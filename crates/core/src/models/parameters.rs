@@ -131,6 +131,11 @@ impl Parameters {
         self.order.iter().map(|&index| &self.list[index])
     }
 
+    /// In torch's order of construction, which is that of [`Self::constants`].
+    pub fn list(&self) -> &[Parameter] {
+        &self.list
+    }
+
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -148,29 +153,43 @@ impl Parameters {
     /// Values of a parameter in torch's layout.
     pub async fn value(&self, name: &str) -> Result<Vec<f32>> {
         let parameter = self.find(name)?;
-        let values = download(parameter.value.clone(), parameter.len()).await?;
-        Ok(parameter.layout.export(values, &parameter.shape))
+        parameter.export(parameter.value.clone()).await
     }
 
     /// Accumulated gradient of a parameter in torch's layout; zeros where there is none.
     pub async fn gradient(&self, name: &str) -> Result<Vec<f32>> {
         let parameter = self.find(name)?;
-        let Some(gradient) = &parameter.gradient else { return Ok(vec![0.0; parameter.len()]) };
-        let values = download(gradient.clone(), parameter.len()).await?;
-        Ok(parameter.layout.export(values, &parameter.shape))
+        match &parameter.gradient {
+            Some(gradient) => parameter.export(gradient.clone()).await,
+            None => Ok(vec![0.0; parameter.len()]),
+        }
     }
 
     /// The content of diffusers' `diffusion_pytorch_model.safetensors`.
     pub async fn safetensors(&self) -> Result<Vec<u8>> {
+        self.safetensors_of(&self.constants()).await
+    }
+
+    /// The same for other values of the parameters, in the order of [`Self::constants`].
+    pub async fn safetensors_of(&self, tensors: &[DispatchTensor]) -> Result<Vec<u8>> {
         let mut values = Vec::with_capacity(self.list.len());
-        for parameter in &self.list {
-            values.push(self.value(&parameter.name).await?);
+        for (parameter, tensor) in self.list.iter().zip(tensors) {
+            values.push(parameter.export(tensor.clone()).await?);
         }
         let tensor = |(parameter, values)| -> (&str, &[usize], &[f32]) {
             let (parameter, values): (&Parameter, &Vec<f32>) = (parameter, values);
             (&parameter.name, &parameter.shape, values)
         };
         write_safetensors(self.list.iter().zip(&values).map(tensor))
+    }
+
+    /// Values for all parameters from files, in the order of [`Self::constants`].
+    pub fn import(&self, weights: &mut Weights) -> Result<Vec<DispatchTensor>> {
+        weights.check_names(self.list.iter().map(|parameter| parameter.name.as_str()))?;
+        let take = |parameter: &Parameter| {
+            Ok(parameter.import(weights.take(&parameter.name, &parameter.shape)?, &self.device))
+        };
+        self.list.iter().map(take).collect()
     }
 
     pub fn zero_gradients(&mut self) {
@@ -185,6 +204,11 @@ impl Parameters {
     /// The weights as leaves of a graph; those that are trained collect gradients.
     pub fn leaves(&self) -> Vec<DispatchTensor> {
         self.list.iter().map(Parameter::leaf).collect()
+    }
+
+    /// Other values for all parameters, as [`Self::constants`] gave them.
+    pub fn set_values(&mut self, values: &[DispatchTensor]) {
+        self.list.iter_mut().zip(values).for_each(|(parameter, value)| parameter.value = value.clone());
     }
 
     /// Adds the gradients that a backward pass left on `leaves`.
@@ -206,6 +230,13 @@ impl Parameters {
                 let value = std::mem::replace(&mut parameter.value, gradient.clone());
                 parameter.value = update(index, value, gradient);
             }
+        }
+    }
+
+    /// Multiplies all gradients.
+    pub fn scale_gradients(&mut self, factor: f64) {
+        for gradient in self.list.iter_mut().filter_map(|parameter| parameter.gradient.as_mut()) {
+            *gradient = (Tensor::<1>::from_dispatch(gradient.clone()) * factor).into_dispatch();
         }
     }
 
@@ -231,6 +262,16 @@ impl Parameter {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Values of a tensor that is shaped as the parameter, in torch's layout.
+    pub async fn export(&self, tensor: DispatchTensor) -> Result<Vec<f32>> {
+        Ok(self.layout.export(download(tensor, self.len()).await?, &self.shape))
+    }
+
+    /// A tensor shaped as the parameter from values in torch's layout.
+    pub fn import(&self, values: Vec<f32>, device: &Device) -> DispatchTensor {
+        upload(self.layout.import(values, &self.shape), self.layout.stored_shape(&self.shape), device)
     }
 
     fn leaf(&self) -> DispatchTensor {

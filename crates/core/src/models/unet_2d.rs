@@ -1,6 +1,7 @@
 //! The UNet of unconditional diffusion models (Ho et al. 2020, appendix B), as diffusers' `UNet2DModel`.
 
 use super::embeddings::{ClassEmbedding, TimeProjection, TimestepEmbedding};
+use super::inputs::Inputs;
 use super::layers::{Conv2d, GroupNorm};
 use super::parameters::{Builder, Parameters, Pass, Source};
 use super::resnet::ResnetStyle;
@@ -8,10 +9,10 @@ use super::unet_2d_blocks::{BlockStyle, DownBlock2D, UpBlock2D, UpChannels};
 use super::unet_2d_config::{ClassEmbedType, TimeEmbeddingType, TimeScaleShift, UNet2DModelConfig};
 use super::unet_2d_mid_block::UNetMidBlock2D;
 use super::unet_2d_skip_blocks::{SkipDownBlock2D, SkipUpBlock2D};
+use crate::Result;
 use crate::kernels::{Conv2dOptions, GroupNormOptions, keep_packed_weights};
 use crate::random::Generator;
-use crate::{Error, Result};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, DispatchTensor, Tensor, TensorData};
 use std::cell::RefCell;
 
 enum Down {
@@ -24,12 +25,24 @@ enum Up {
     Skip(Box<SkipUpBlock2D>),
 }
 
+/// What passes from one block to the next, NHWC.
+#[derive(Clone)]
+pub(super) struct Flow {
+    pub x: Tensor<4>,
+    /// Outputs of the way down that the way up has not taken yet.
+    pub skips: Vec<Tensor<4>>,
+    /// The sample at the block's resolution, for Skip blocks.
+    pub picture: Tensor<4>,
+    /// What Skip blocks painted so far.
+    pub painted: Option<Tensor<4>>,
+}
+
 /// The network without its weights.
-struct Network {
+pub(super) struct Network {
     conv_in: Conv2d,
     time_proj: TimeProjection,
     time_embedding: TimestepEmbedding,
-    class_embedding: Option<ClassEmbedding>,
+    pub(super) class_embedding: Option<ClassEmbedding>,
     down_blocks: Vec<Down>,
     mid_block: Option<UNetMidBlock2D>,
     up_blocks: Vec<Up>,
@@ -37,25 +50,14 @@ struct Network {
     conv_out: Conv2d,
 }
 
-/// What goes into the network. Values are NCHW.
-#[derive(Clone, Copy)]
-pub struct Inputs<'a> {
-    pub sample: &'a [f32],
-    /// `[n, channels, height, width]`
-    pub shape: &'a [usize],
-    /// One, or one a sample.
-    pub timesteps: &'a [f32],
-    /// Empty where the model has no classes; else one a sample, or a vector a sample for "identity".
-    pub class_labels: &'a [f32],
-}
-
 /// A UNet with its weights.
 pub struct UNet2DModel {
-    config: UNet2DModelConfig,
-    network: Network,
+    pub(super) config: UNet2DModelConfig,
+    pub(super) network: Network,
     pub parameters: Parameters,
     /// Draws dropout masks while training.
-    dropout: RefCell<Generator>,
+    pub(super) dropout: RefCell<Generator>,
+    gradient_checkpointing: bool,
 }
 
 impl UNet2DModel {
@@ -64,7 +66,39 @@ impl UNet2DModel {
         config.validate()?;
         let mut builder = Builder::new(source, device.clone());
         let network = Network::new(&mut builder, &config)?;
-        Ok(Self { config, network, parameters: builder.finish(), dropout: RefCell::new(Generator::new(0)) })
+        let (parameters, dropout) = (builder.finish(), RefCell::new(Generator::new(0)));
+        Ok(Self { config, network, parameters, dropout, gradient_checkpointing: false })
+    }
+
+    /// The same network with other weights, which are shared and not copied.
+    pub fn with_weights(&self, weights: &[DispatchTensor]) -> Result<Self> {
+        let source = Source::Names(&mut Vec::new());
+        let mut model = Self::new(self.config.clone(), source, self.parameters.device())?;
+        model.parameters.set_values(weights);
+        Ok(model)
+    }
+
+    /// Whether activations are recomputed in the backward pass, block by block, instead of kept.
+    pub fn gradient_checkpointing(&self) -> bool {
+        self.gradient_checkpointing
+    }
+
+    pub fn set_gradient_checkpointing(&mut self, on: bool) {
+        self.gradient_checkpointing = on;
+    }
+
+    /// Whether class labels belong to its inputs.
+    pub fn takes_class_labels(&self) -> bool {
+        self.network.class_embedding.is_some()
+    }
+
+    /// Where the draws of dropout masks stand, for checkpoints.
+    pub fn dropout_state(&self) -> Vec<u8> {
+        self.dropout.borrow().state()
+    }
+
+    pub fn set_dropout_state(&mut self, state: &[u8]) -> Result<()> {
+        self.dropout.get_mut().set_state(state)
     }
 
     pub fn config(&self) -> &UNet2DModelConfig {
@@ -84,110 +118,13 @@ impl UNet2DModel {
     }
 
     /// The prediction with its graph: from `sample` (as [`Self::upload`] gave it) and `leaves` on.
-    pub fn predict_tracked(
-        &self,
-        leaves: &[burn::tensor::DispatchTensor],
-        sample: Tensor<4>,
-        inputs: Inputs,
-    ) -> Tensor<4> {
+    pub fn predict_tracked(&self, leaves: &[DispatchTensor], sample: Tensor<4>, inputs: Inputs) -> Tensor<4> {
         self.network.forward(&self.config, &Pass::new(leaves, Some(&self.dropout)), sample, inputs)
     }
 
     /// The sample as NHWC tensor on the model's device.
     pub fn upload(&self, inputs: Inputs) -> Tensor<4> {
         from_nchw(inputs.sample, inputs.shape, self.parameters.device())
-    }
-
-    /// Refuses inputs that the network cannot take.
-    pub fn check(&self, inputs: Inputs) -> Result<()> {
-        self.check_sample(inputs)?;
-        self.check_timesteps(inputs)?;
-        self.check_class_labels(inputs)
-    }
-
-    fn check_sample(&self, inputs: Inputs) -> Result<()> {
-        let channels = self.config.in_channels;
-        let multiple = self.config.size_multiple();
-        let expected = format!("[batch, {channels}, height, width]");
-        let &[n, c, h, w] = inputs.shape else {
-            return Err(Error::shape("sample", expected, format!("{:?}", inputs.shape)));
-        };
-        if c != channels || n == 0 || h == 0 || w == 0 {
-            return Err(Error::shape("sample", expected, format!("{:?}", inputs.shape)));
-        }
-        if !h.is_multiple_of(multiple) || !w.is_multiple_of(multiple) {
-            let levels = self.config.block_out_channels.len();
-            let expected =
-                format!("height and width divisible by {multiple} (the model halves them {} times)", levels - 1);
-            return Err(Error::shape("sample", expected, format!("{:?}", inputs.shape)));
-        }
-        if n.checked_mul(c * h * w) != Some(inputs.sample.len()) {
-            let expected = format!("{} values for the shape {:?}", n * c * h * w, inputs.shape);
-            return Err(Error::shape("sample", expected, inputs.sample.len()));
-        }
-        finite("sample", inputs.sample)
-    }
-
-    fn check_timesteps(&self, inputs: Inputs) -> Result<()> {
-        let n = inputs.shape[0];
-        if inputs.timesteps.len() != 1 && inputs.timesteps.len() != n {
-            let expected = format!("one timestep, or one for each of the {n} samples");
-            return Err(Error::shape("timesteps", expected, inputs.timesteps.len()));
-        }
-        finite("timesteps", inputs.timesteps)?;
-        match self.config.time_embedding_type {
-            TimeEmbeddingType::Positional => Ok(()),
-            TimeEmbeddingType::Fourier => match inputs.timesteps.iter().find(|&&t| t <= 0.0) {
-                Some(t) => Err(Error::argument("timesteps", "numbers above 0 (the model takes their logarithm)", t)),
-                None => Ok(()),
-            },
-            TimeEmbeddingType::Learned => {
-                whole_numbers_below("timesteps", inputs.timesteps, self.config.num_train_timesteps.unwrap_or(0))
-            }
-        }
-    }
-
-    fn check_class_labels(&self, inputs: Inputs) -> Result<()> {
-        let n = inputs.shape[0];
-        let expected = match &self.network.class_embedding {
-            None if inputs.class_labels.is_empty() => return Ok(()),
-            None => {
-                let expected = "none: the model has neither numClassEmbeds nor classEmbedType";
-                return Err(Error::argument("classLabels", expected, format!("{} values", inputs.class_labels.len())));
-            }
-            Some(ClassEmbedding::Identity { dim }) => n * dim,
-            Some(_) => n,
-        };
-        if inputs.class_labels.len() != expected {
-            let expected = format!("{expected} values for {n} samples");
-            return Err(Error::shape("classLabels", expected, inputs.class_labels.len()));
-        }
-        finite("classLabels", inputs.class_labels)?;
-        match &self.network.class_embedding {
-            Some(ClassEmbedding::Table { .. }) => {
-                whole_numbers_below("classLabels", inputs.class_labels, self.config.num_class_embeds.unwrap_or(0))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Refuses NaN and infinity.
-pub fn finite(argument: &str, values: &[f32]) -> Result<()> {
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => {
-            Err(Error::NotFinite { argument: argument.into(), got: format!("{} at index {index}", values[index]) })
-        }
-        None => Ok(()),
-    }
-}
-
-fn whole_numbers_below(argument: &str, values: &[f32], limit: usize) -> Result<()> {
-    match values.iter().find(|&&value| value < 0.0 || value.fract() != 0.0 || value as usize >= limit) {
-        Some(value) => {
-            Err(Error::argument(argument, format!("whole numbers from 0 to {}", limit.saturating_sub(1)), value))
-        }
-        None => Ok(()),
     }
 }
 
@@ -241,46 +178,68 @@ impl Network {
 
     /// NHWC in, NHWC out.
     fn forward(&self, config: &UNet2DModelConfig, pass: &Pass, sample: Tensor<4>, inputs: Inputs) -> Tensor<4> {
-        let timesteps = per_sample(inputs.timesteps, inputs.shape[0]);
-        let time = self.time_embedding(config, pass, &timesteps, inputs, &sample.device().inner());
+        let time = self.time_embedding(config, pass, inputs, &sample.device().inner());
+        let mut flow = self.enter(config, pass, sample);
+        for part in 0..self.parts() {
+            flow = self.run_part(part, pass, flow, &time);
+        }
+        self.leave(config, pass, flow, inputs)
+    }
+
+    /// What comes before the first block.
+    pub(super) fn enter(&self, config: &UNet2DModelConfig, pass: &Pass, sample: Tensor<4>) -> Flow {
         let sample = if config.center_input_sample { sample * 2.0 - 1.0 } else { sample };
-        let mut picture = sample.clone();
-        let mut x = self.conv_in.forward(pass, sample);
-        let mut skips = vec![x.clone()];
-        for block in &self.down_blocks {
+        let x = self.conv_in.forward(pass, sample.clone());
+        Flow { skips: vec![x.clone()], x, picture: sample, painted: None }
+    }
+
+    /// Number of blocks.
+    pub(super) fn parts(&self) -> usize {
+        self.down_blocks.len() + 1 + self.up_blocks.len()
+    }
+
+    /// Block `part`, counted from the first on the way down to the last on the way up.
+    pub(super) fn run_part(&self, part: usize, pass: &Pass, flow: Flow, time: &Tensor<2>) -> Flow {
+        let Flow { mut x, mut skips, mut picture, mut painted } = flow;
+        let middle = self.down_blocks.len();
+        if let Some(block) = self.down_blocks.get(part) {
             match block {
-                Down::Plain(block) => x = block.forward(pass, x, &time, &mut skips),
-                Down::Skip(block) => (x, picture) = block.forward(pass, x, &time, picture, &mut skips),
+                Down::Plain(block) => x = block.forward(pass, x, time, &mut skips),
+                Down::Skip(block) => (x, picture) = block.forward(pass, x, time, picture, &mut skips),
+            }
+        } else if part == middle {
+            if let Some(block) = &self.mid_block {
+                x = block.forward(pass, x, time);
+            }
+        } else {
+            match &self.up_blocks[part - middle - 1] {
+                Up::Plain(block) => x = block.forward(pass, x, time, &mut skips),
+                Up::Skip(block) => (x, painted) = block.forward(pass, x, time, painted, &mut skips),
             }
         }
-        if let Some(block) = &self.mid_block {
-            x = block.forward(pass, x, &time);
-        }
-        let mut painted = None;
-        for block in &self.up_blocks {
-            match block {
-                Up::Plain(block) => x = block.forward(pass, x, &time, &mut skips),
-                Up::Skip(block) => (x, painted) = block.forward(pass, x, &time, painted, &mut skips),
-            }
-        }
-        let plus = painted.map_or(crate::kernels::Plus::Nothing, crate::kernels::Plus::Residual);
-        let out = self.conv_out.forward_plus(pass, self.conv_norm_out.forward(pass, x), plus);
+        Flow { x, skips, picture, painted }
+    }
+
+    /// What comes after the last block: the prediction, NHWC.
+    pub(super) fn leave(&self, config: &UNet2DModelConfig, pass: &Pass, flow: Flow, inputs: Inputs) -> Tensor<4> {
+        let plus = flow.painted.map_or(crate::kernels::Plus::Nothing, crate::kernels::Plus::Residual);
+        let out = self.conv_out.forward_plus(pass, self.conv_norm_out.forward(pass, flow.x), plus);
         match config.time_embedding_type {
-            TimeEmbeddingType::Fourier => divide_by_timesteps(out, timesteps),
+            TimeEmbeddingType::Fourier => divide_by_timesteps(out, per_sample(inputs.timesteps, inputs.shape[0])),
             _ => out,
         }
     }
 
     /// The activated time embedding, `[n, time_channels]`: every resnet block starts with the same activation.
-    fn time_embedding(
+    pub(super) fn time_embedding(
         &self,
         config: &UNet2DModelConfig,
         pass: &Pass,
-        timesteps: &[f32],
         inputs: Inputs,
         device: &Device,
     ) -> Tensor<2> {
-        let projected = self.time_proj.forward(pass, timesteps, device);
+        let timesteps = per_sample(inputs.timesteps, inputs.shape[0]);
+        let projected = self.time_proj.forward(pass, &timesteps, device);
         let mut time = self.time_embedding.forward(pass, projected);
         if let Some(class) = &self.class_embedding {
             time = time + class.forward(pass, &self.time_proj, inputs.class_labels, device);

@@ -6,6 +6,16 @@ use crate::schedulers::{Scheduler, StepInput, StepOptions};
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
+/// What a denoising loop starts from.
+pub struct Start {
+    /// Of unit variance, NCHW.
+    pub noise: Vec<f32>,
+    /// Of the noise, and of the picture if there is one.
+    pub shape: Vec<usize>,
+    /// One a sample; empty where the model takes none.
+    pub class_labels: Vec<f32>,
+}
+
 /// A sample on its way from noise to picture, one step at a time (Ho et al. 2020, algorithm 2; the scheduler decides).
 pub struct Denoising {
     scheduler: Box<dyn Scheduler>,
@@ -13,38 +23,34 @@ pub struct Denoising {
     /// NCHW
     sample: Vec<f32>,
     shape: Vec<usize>,
+    class_labels: Vec<f32>,
     next: usize,
 }
 
 impl Denoising {
-    /// `scheduler`: with its timesteps set. `noise`: NCHW, of unit variance.
-    pub fn new(
-        scheduler: Box<dyn Scheduler>,
-        options: StepOptions,
-        noise: Vec<f32>,
-        shape: Vec<usize>,
-    ) -> Result<Self> {
-        check_values("initialSample", &noise, &shape)?;
+    /// A run from noise alone. `scheduler`: with its timesteps set.
+    pub fn new(scheduler: Box<dyn Scheduler>, options: StepOptions, start: Start) -> Result<Self> {
+        check_values("initialSample", &start.noise, &start.shape)?;
         let sigma = scheduler.init_noise_sigma();
-        let sample = noise.into_iter().map(|value| value * sigma).collect();
-        Ok(Self { scheduler, options, sample, shape, next: 0 })
+        let sample = start.noise.iter().map(|value| value * sigma).collect();
+        Ok(Self { scheduler, options, sample, shape: start.shape, class_labels: start.class_labels, next: 0 })
     }
 
-    /// A run that starts at number `begin_index` of the timesteps, from `image` with the noise that belongs there
-    /// (Meng et al. 2021, "SDEdit", algorithm 1). `image` and `noise`: NCHW.
+    /// A run that starts at number `begin_index` of the timesteps, from `image` (NCHW) with the noise that belongs there
+    /// (Meng et al. 2021, "SDEdit", algorithm 1).
     pub fn from_image(
         mut scheduler: Box<dyn Scheduler>,
         options: StepOptions,
+        start: Start,
         image: &[f32],
-        noise: &[f32],
-        shape: Vec<usize>,
         begin_index: usize,
     ) -> Result<Self> {
-        check_values("image", image, &shape)?;
+        check_values("image", image, &start.shape)?;
         scheduler.set_begin_index(begin_index)?;
         let first: Vec<f64> = scheduler.timesteps().iter().skip(begin_index).take(1).copied().collect();
-        let sample = scheduler.add_noise(image, noise, &first)?;
-        Ok(Self { scheduler, options, sample, shape, next: begin_index })
+        let sample = scheduler.add_noise(image, &start.noise, &first)?;
+        let Start { shape, class_labels, .. } = start;
+        Ok(Self { scheduler, options, sample, shape, class_labels, next: begin_index })
     }
 
     /// The sample as the last step left it, NCHW.
@@ -77,7 +83,12 @@ impl Denoising {
             return Ok(vec![0.0; self.sample.len()]);
         }
         let scaled = self.scheduler.scale_model_input(&self.sample, timestep)?;
-        let inputs = Inputs { sample: &scaled, shape: &self.shape, timesteps: &[timestep as f32], class_labels: &[] };
+        let inputs = Inputs {
+            sample: &scaled,
+            shape: &self.shape,
+            timesteps: &[timestep as f32],
+            class_labels: &self.class_labels,
+        };
         model.check(inputs)?;
         to_nchw(model.predict(inputs)).await
     }

@@ -2,4 +2,4 @@
 
 mod denoising;
 
-pub use denoising::{Denoising, begin_index};
+pub use denoising::{Denoising, Start, begin_index};

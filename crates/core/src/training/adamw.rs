@@ -2,7 +2,10 @@
 
 use crate::kernels::{AdamWStep, Moments, adamw, sum_of_squares};
 use crate::models::{Parameters, download};
+use crate::pretrained::safetensors::write_safetensors;
+use crate::pretrained::weights::Weights;
 use crate::{Error, Result};
+use burn::tensor::{DispatchTensor, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -62,6 +65,14 @@ impl AdamW {
         &self.options
     }
 
+    /// The learning rate of the next steps.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
+        let options = AdamWOptions { learning_rate, ..self.options };
+        options.validate()?;
+        self.options = options;
+        Ok(())
+    }
+
     /// One step with the gradients that the parameters hold, times `gradient_scale`.
     pub fn step(&mut self, parameters: &mut Parameters, gradient_scale: f64) {
         self.steps += 1;
@@ -82,13 +93,55 @@ impl AdamW {
     }
 }
 
+/// Keys of the optimizer's file: torch's names for the moments after the parameter's name, and the number of steps.
+const FIRST: &str = "exp_avg";
+const SECOND: &str = "exp_avg_sq";
+const STEP: &str = "step";
+
+impl AdamW {
+    /// The state as safetensors: `<parameter>.exp_avg` and `<parameter>.exp_avg_sq` in torch's layout for every parameter
+    /// that was ever updated, and `step`.
+    pub async fn safetensors(&self, parameters: &Parameters) -> Result<Vec<u8>> {
+        let mut tensors = vec![(STEP.to_string(), vec![], vec![self.steps as f32])];
+        for (index, parameter) in parameters.list().iter().enumerate() {
+            let Some(moments) = self.moments.get(&index) else { continue };
+            for (key, moment) in [(FIRST, &moments.first), (SECOND, &moments.second)] {
+                let values = parameter.export(moment.clone()).await?;
+                tensors.push((format!("{}.{key}", parameter.name), parameter.shape.clone(), values));
+            }
+        }
+        write_safetensors(tensors.iter().map(|(name, shape, values)| (name.as_str(), &shape[..], &values[..])))
+    }
+
+    /// Goes on from the state that [`Self::safetensors`] wrote. A file that is refused changes nothing.
+    pub fn restore(&mut self, parameters: &Parameters, state: &mut Weights) -> Result<()> {
+        let steps = state.take(STEP, &[])?.first().copied().unwrap_or(0.0);
+        let mut moments = HashMap::new();
+        for (index, parameter) in parameters.list().iter().enumerate() {
+            let mut take = |key: &str| {
+                let values = state.take(&format!("{}.{key}", parameter.name), &parameter.shape)?;
+                Ok::<_, Error>(parameter.import(values, parameters.device()))
+            };
+            if parameter.trainable && steps > 0.0 {
+                moments.insert(index, Moments { first: take(FIRST)?, second: take(SECOND)? });
+            }
+        }
+        (self.steps, self.moments) = (steps as u32, moments);
+        Ok(())
+    }
+}
+
 /// Length of all gradients together, √Σg² (torch's `clip_grad_norm_` measures with it).
 pub async fn gradient_norm(parameters: &Parameters) -> Result<f64> {
-    let mut total = 0.0;
-    for gradient in parameters.gradients() {
-        total += f64::from(download(sum_of_squares(gradient.clone()), 1).await?.first().copied().unwrap_or(0.0));
+    let square = |gradient: &DispatchTensor| Tensor::<1>::from_dispatch(sum_of_squares(gradient.clone())).reshape([1]);
+    let squares: Vec<_> = parameters.gradients().map(square).collect();
+    let count = squares.len();
+    if count == 0 {
+        return Ok(0.0);
     }
-    Ok(total.sqrt())
+    // One transfer for all: on an accelerator each one waits for the work before it.
+    let squares = download(Tensor::cat(squares, 0).into_dispatch(), count).await?;
+    Ok(squares.into_iter().map(f64::from).sum::<f64>().sqrt())
 }
 
 /// The factor that brings gradients of length `norm` to at most `limit`, as torch's `clip_grad_norm_`.

@@ -18,24 +18,29 @@ pub struct Target<'a> {
 pub async fn mse_backward(model: &mut UNet2DModel, inputs: Inputs<'_>, target: Target<'_>) -> Result<f32> {
     model.check(inputs)?;
     check_target(model, inputs, target)?;
-    let leaves = model.parameters.leaves();
-    let prediction = model.predict_tracked(&leaves, model.upload(inputs), inputs);
-    let device = model.parameters.device();
-    let difference = prediction - from_nchw(target.values, &output_shape(model, inputs), device);
-    let error = difference.clone() * difference;
-    let error = match target.weights {
-        [] => error,
-        weights => {
-            let weights = TensorData::new(weights.to_vec(), [weights.len(), 1, 1, 1]);
-            error * Tensor::from_data(weights, device)
-        }
+    let device = model.parameters.device().clone();
+    let values = from_nchw(target.values, &output_shape(model, inputs), &device);
+    let weights = (!target.weights.is_empty()).then(|| {
+        let weights = TensorData::new(target.weights.to_vec(), [target.weights.len(), 1, 1, 1]);
+        Tensor::<4>::from_data(weights, &device)
+    });
+    let mean_error = |prediction: Tensor<4>| {
+        let difference = prediction - values;
+        let error = difference.clone() * difference;
+        weights.map_or(error.clone(), |weights| error * weights).mean()
     };
-    let loss = error.mean();
-    let value = loss.clone().inner().into_dispatch();
-    let mut gradients = loss.backward();
-    model.parameters.accumulate(&leaves, &mut gradients);
+    let loss = if model.gradient_checkpointing() {
+        model.backward_by_parts(inputs, mean_error)
+    } else {
+        let leaves = model.parameters.leaves();
+        let loss = mean_error(model.predict_tracked(&leaves, model.upload(inputs), inputs));
+        let value = loss.clone().inner();
+        let mut gradients = loss.backward();
+        model.parameters.accumulate(&leaves, &mut gradients);
+        value
+    };
     // Read when all work is handed over: a graphics card would stand still while it waits for us.
-    let value = download(value, 1).await?;
+    let value = download(loss.into_dispatch(), 1).await?;
     value.first().copied().ok_or_else(|| Error::Internal("the loss has no value".into()))
 }
 

@@ -1,116 +1,22 @@
-//! The course's training loop: clean pictures → noise → prediction → loss → gradients → update.
+//! The training loop: clean pictures → noise → prediction → loss → gradients → update → average.
 
-use super::adamw::{AdamW, AdamWOptions, clip_factor, gradient_norm};
+use super::adamw::{AdamW, clip_factor, gradient_norm};
+use super::ema::Ema;
+use super::event::TrainingEvent;
 use super::loss::{Target, mse_backward};
+use super::lr_schedule::LrSchedule;
+use super::noise::{NoiseOptions, NoisyBatch};
+use super::options::{NanPolicy, TrainerOptions};
+use super::progress::Progress;
+use super::snr_weights::snr_weights;
 use crate::data::{DataLoader, Dataset};
 use crate::models::{Inputs, UNet2DModel};
 use crate::random::Generator;
-use crate::schedulers::{PredictionType, Scheduler};
+use crate::schedulers::Scheduler;
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
+use std::sync::Mutex;
 
-/// Options of a training run. `epochs` or `steps` says how long it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export, rename_all = "camelCase"))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct TrainerOptions {
-    /// Pictures a step. Default: 16.
-    pub batch_size: usize,
-    /// How often each picture is used. Give this or `steps`.
-    pub epochs: Option<usize>,
-    /// Number of optimizer steps. Give this or `epochs`.
-    pub steps: Option<usize>,
-    /// Default: 1e-4.
-    pub learning_rate: f64,
-    /// Default: 0.9.
-    pub adam_beta1: f64,
-    /// Default: 0.999.
-    pub adam_beta2: f64,
-    /// Default: 1e-8.
-    pub adam_epsilon: f64,
-    /// Default: 0.01.
-    pub adam_weight_decay: f64,
-    /// Gradients longer than this, all parameters together, are shortened to it. Default: null, none are.
-    pub max_grad_norm: Option<f64>,
-}
-
-impl Default for TrainerOptions {
-    fn default() -> Self {
-        Self {
-            batch_size: 16,
-            epochs: None,
-            steps: None,
-            learning_rate: 1e-4,
-            adam_beta1: 0.9,
-            adam_beta2: 0.999,
-            adam_epsilon: 1e-8,
-            adam_weight_decay: 0.01,
-            max_grad_norm: None,
-        }
-    }
-}
-
-impl TrainerOptions {
-    fn adamw(&self) -> AdamWOptions {
-        AdamWOptions {
-            learning_rate: self.learning_rate,
-            betas: [self.adam_beta1, self.adam_beta2],
-            eps: self.adam_epsilon,
-            weight_decay: self.adam_weight_decay,
-        }
-    }
-
-    /// Number of steps of the run.
-    fn total_steps(&self, steps_per_epoch: usize) -> usize {
-        self.steps.unwrap_or(self.epochs.unwrap_or(0).saturating_mul(steps_per_epoch))
-    }
-
-    fn validate(&self) -> Result<()> {
-        match (self.epochs, self.steps) {
-            (Some(1..), None) | (None, Some(1..)) => {}
-            (None, None) => return Err(Error::argument("epochs", "epochs or steps", "neither")),
-            (Some(_), Some(_)) => return Err(Error::argument("epochs", "epochs or steps", "both")),
-            (Some(_), None) => return Err(Error::argument("epochs", "at least 1", 0)),
-            (None, Some(_)) => return Err(Error::argument("steps", "at least 1", 0)),
-        }
-        match self.max_grad_norm {
-            Some(limit) if !limit.is_finite() || limit <= 0.0 => {
-                Err(Error::argument("maxGradNorm", "a number above 0", limit))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// What happens in a run, in the order in which it happens.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[cfg_attr(
-    test,
-    derive(ts_rs::TS),
-    ts(export, tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")
-)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum TrainingEvent {
-    /// Before the first step.
-    Start { steps: usize, epochs: usize, steps_per_epoch: usize, parameters: usize, images: usize },
-    /// After an optimizer step; steps and epochs count from 1, `images` is the batch's size.
-    Step {
-        step: usize,
-        epoch: usize,
-        loss: f32,
-        learning_rate: f64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(test, ts(optional))]
-        grad_norm: Option<f64>,
-        images: usize,
-    },
-    /// After an epoch, with its mean loss.
-    Epoch { epoch: usize, step: usize, loss: f64 },
-    /// After the last step, with the mean loss of the last epoch.
-    Done { steps: usize, epochs: usize, loss: f64 },
-}
-
-/// Where a run stands.
+/// What a run is about to do.
 enum Stage {
     Start,
     Steps,
@@ -119,36 +25,35 @@ enum Stage {
 
 /// A training run, taken event by event.
 pub struct Trainer {
-    options: TrainerOptions,
+    pub(super) options: TrainerOptions,
+    pub(super) loader: DataLoader,
+    pub(super) optimizer: AdamW,
+    /// Made when the run starts, of the model's weights.
+    pub(super) ema: Option<Ema>,
+    pub(super) progress: Progress,
     scheduler: Box<dyn Scheduler>,
-    loader: DataLoader,
-    optimizer: AdamW,
+    lr_schedule: LrSchedule,
     stage: Stage,
     steps_per_epoch: usize,
     total_steps: usize,
-    step: usize,
-    epoch: usize,
-    epoch_losses: Vec<f32>,
-    last_epoch_loss: f64,
 }
 
 impl Trainer {
     pub fn new(options: TrainerOptions, scheduler: Box<dyn Scheduler>) -> Result<Self> {
         options.validate()?;
         let loader = DataLoader::new(&format!("{{\"batchSize\":{}}}", options.batch_size))?;
-        let optimizer = AdamW::new(options.adamw())?;
         Ok(Self {
-            options,
-            scheduler,
             loader,
-            optimizer,
+            optimizer: AdamW::new(options.adamw())?,
+            ema: None,
+            progress: Progress::default(),
+            scheduler,
+            // Its length is known once the data set is.
+            lr_schedule: LrSchedule::new(options.lr_schedule(0), options.learning_rate)?,
             stage: Stage::Start,
             steps_per_epoch: 0,
             total_steps: 0,
-            step: 0,
-            epoch: 1,
-            epoch_losses: Vec::new(),
-            last_epoch_loss: 0.0,
+            options,
         })
     }
 
@@ -157,155 +62,181 @@ impl Trainer {
         &mut self,
         model: &mut UNet2DModel,
         dataset: &Dataset,
-        generator: &std::sync::Mutex<Generator>,
+        generator: &Mutex<Generator>,
     ) -> Result<TrainingEvent> {
         match self.stage {
             Stage::Start => self.start(model, dataset),
-            Stage::Done => Ok(self.done()),
-            Stage::Steps if self.step == self.total_steps && self.epoch_is_complete() => Ok(self.end_epoch()),
-            Stage::Steps if self.step == self.total_steps => {
-                self.close_epoch();
-                Ok(self.done())
-            }
-            Stage::Steps => match self.next_batch(dataset, generator)? {
-                Some(clean) => self.train_step(model, dataset.item_shape()?, clean, generator).await,
-                None => Ok(self.end_epoch()),
-            },
+            Stage::Steps if self.loader.remaining(dataset) == 0 => self.end_epoch(dataset, generator),
+            Stage::Steps if self.progress.step < self.total_steps => self.train_step(model, dataset, generator).await,
+            Stage::Steps | Stage::Done => Ok(self.done()),
         }
     }
 
-    fn start(&mut self, model: &UNet2DModel, dataset: &Dataset) -> Result<TrainingEvent> {
-        let steps_per_epoch = self.loader.steps_per_epoch(dataset)?;
-        self.check_fit(model, dataset)?;
-        self.steps_per_epoch = steps_per_epoch;
-        self.total_steps = self.options.total_steps(steps_per_epoch);
+    fn start(&mut self, model: &mut UNet2DModel, dataset: &Dataset) -> Result<TrainingEvent> {
+        self.steps_per_epoch = self.steps_per_epoch(dataset)?;
+        check_fit(model, dataset)?;
+        self.total_steps = self.options.total_steps(self.steps_per_epoch);
+        self.lr_schedule = LrSchedule::new(self.options.lr_schedule(self.total_steps), self.options.learning_rate)?;
+        self.average(model)?;
+        model.set_gradient_checkpointing(self.options.gradient_checkpointing);
         self.stage = Stage::Steps;
         Ok(TrainingEvent::Start {
             steps: self.total_steps,
-            epochs: self.total_steps.div_ceil(steps_per_epoch),
-            steps_per_epoch,
+            epochs: self.total_steps.div_ceil(self.steps_per_epoch),
+            steps_per_epoch: self.steps_per_epoch,
             parameters: model.parameters.count(),
             images: dataset.len(),
+            step: self.progress.step,
         })
     }
 
-    /// The pictures must be what the model takes, and its output what the loss compares.
-    fn check_fit(&self, model: &UNet2DModel, dataset: &Dataset) -> Result<()> {
-        let [channels, ..] = dataset.item_shape()?;
-        let config = model.config();
-        if channels != config.in_channels {
-            let expected = format!("pictures of {} channels, which the model's inChannels says", config.in_channels);
-            return Err(Error::shape("dataset", expected, format!("{channels} channels")));
-        }
-        if config.out_channels != channels {
-            let expected = format!("a model with outChannels {channels}, as the pictures have");
-            return Err(Error::shape("model", expected, config.out_channels));
-        }
-        Ok(())
+    /// Optimizer steps in a round over the data.
+    pub(super) fn steps_per_epoch(&self, dataset: &Dataset) -> Result<usize> {
+        Ok(self.loader.steps_per_epoch(dataset)?.div_ceil(self.options.gradient_accumulation_steps))
     }
 
-    fn next_batch(&mut self, dataset: &Dataset, generator: &std::sync::Mutex<Generator>) -> Result<Option<Vec<f32>>> {
-        self.loader.next(dataset, &mut lock(generator))
+    /// The moving average; of the weights as they are where there was none yet.
+    pub(super) fn average(&mut self, model: &UNet2DModel) -> Result<Option<&mut Ema>> {
+        if self.options.use_ema && self.ema.is_none() {
+            self.ema = Some(Ema::new(self.options.ema(), &model.parameters)?);
+        }
+        Ok(self.ema.as_mut())
     }
 
-    /// One step (Ho et al. 2020, algorithm 1).
+    /// One optimizer step (Ho et al. 2020, algorithm 1) with the gradients of one batch or several.
     async fn train_step(
         &mut self,
         model: &mut UNet2DModel,
-        [channels, height, width]: [usize; 3],
-        clean: Vec<f32>,
-        generator: &std::sync::Mutex<Generator>,
+        dataset: &Dataset,
+        generator: &Mutex<Generator>,
     ) -> Result<TrainingEvent> {
-        let images = clean.len() / (channels * height * width);
-        let (noise, timesteps) = self.draw(clean.len(), images, generator)?;
-        let noisy = self.scheduler.add_noise(&clean, &noise, &timesteps)?;
-        let target = self.target(clean, noise, &timesteps)?;
-        let timesteps: Vec<f32> = timesteps.iter().map(|&t| t as f32).collect();
-        let inputs = Inputs {
-            sample: &noisy,
-            shape: &[images, channels, height, width],
-            timesteps: &timesteps,
-            class_labels: &[],
-        };
-        let loss = mse_backward(model, inputs, Target { values: &target, weights: &[] }).await?;
-        let grad_norm = self.update(model).await?;
-        self.step += 1;
-        self.epoch_losses.push(loss);
-        let learning_rate = self.options.learning_rate;
-        Ok(TrainingEvent::Step { step: self.step, epoch: self.epoch, loss, learning_rate, grad_norm, images })
-    }
-
-    fn draw(
-        &self,
-        values: usize,
-        images: usize,
-        generator: &std::sync::Mutex<Generator>,
-    ) -> Result<(Vec<f32>, Vec<f64>)> {
-        let mut generator = lock(generator);
-        let noise = generator.randn(values);
-        let timesteps = generator.randint(0, self.scheduler.num_train_timesteps() as i64, images)?;
-        Ok((noise, timesteps.into_iter().map(f64::from).collect()))
-    }
-
-    /// What the model learns to predict.
-    fn target(&self, clean: Vec<f32>, noise: Vec<f32>, timesteps: &[f64]) -> Result<Vec<f32>> {
-        match self.scheduler.prediction_type() {
-            PredictionType::Epsilon => Ok(noise),
-            PredictionType::Sample => Ok(clean),
-            PredictionType::VPrediction => self.scheduler.get_velocity(&clean, &noise, timesteps),
-            PredictionType::FlowPrediction => {
-                Err(Error::Unsupported("training with a flow-matching scheduler; use DDPMScheduler".into()))
-            }
+        let images = self.images_of_step(dataset);
+        let (mut loss, mut indices) = (0.0, Vec::with_capacity(images));
+        while indices.len() < images {
+            let (batch, batch_indices) = self.noisy_batch(dataset, generator)?;
+            let share = batch_indices.len() as f64 / images as f64;
+            loss += f64::from(self.backward(model, &batch, share).await?);
+            indices.extend(batch_indices);
         }
-    }
-
-    /// Clips, updates and clears the gradients; returns their length where it was measured.
-    async fn update(&mut self, model: &mut UNet2DModel) -> Result<Option<f64>> {
-        let norm = match self.options.max_grad_norm {
-            Some(_) => Some(gradient_norm(&model.parameters).await?),
-            None => None,
-        };
-        let scale = match (norm, self.options.max_grad_norm) {
-            (Some(norm), Some(limit)) => clip_factor(norm, limit),
-            _ => 1.0,
-        };
-        self.optimizer.step(&mut model.parameters, scale);
+        let grad_norm = gradient_norm(&model.parameters).await?;
+        if !loss.is_finite() || !grad_norm.is_finite() {
+            model.parameters.zero_gradients();
+            return self.not_finite(loss, grad_norm, &indices);
+        }
+        let learning_rate = self.lr_schedule.learning_rate(self.progress.step);
+        self.optimizer.set_learning_rate(learning_rate)?;
+        let clip = self.options.max_grad_norm.map_or(1.0, |limit| clip_factor(grad_norm, limit));
+        self.optimizer.step(&mut model.parameters, clip);
         model.parameters.zero_gradients();
-        Ok(norm)
+        let ema_decay = self.ema.as_mut().map(|ema| ema.update(&model.parameters));
+        let loss = loss as f32;
+        let (step, epoch) = self.progress.count_step(Some(loss));
+        Ok(TrainingEvent::Step { step, epoch, loss, learning_rate, grad_norm, ema_decay, images })
     }
 
-    fn end_epoch(&mut self) -> TrainingEvent {
-        self.close_epoch();
-        let event = TrainingEvent::Epoch { epoch: self.epoch, step: self.step, loss: self.last_epoch_loss };
-        self.stage = if self.step == self.total_steps { Stage::Done } else { Stage::Steps };
-        self.epoch += 1;
-        event
+    /// Fewer than batches times size at the end of an epoch.
+    fn images_of_step(&self, dataset: &Dataset) -> usize {
+        let full = self.options.batch_size.saturating_mul(self.options.gradient_accumulation_steps);
+        self.loader.remaining(dataset).min(full)
     }
 
-    fn epoch_is_complete(&self) -> bool {
-        self.epoch_losses.len() == self.steps_per_epoch
+    /// The next pictures with noise in them, and their places in the data set.
+    fn noisy_batch(&mut self, dataset: &Dataset, generator: &Mutex<Generator>) -> Result<(NoisyBatch, Vec<usize>)> {
+        let mut generator = lock(generator);
+        let batch = self.loader.next(dataset, &mut generator)?;
+        let batch = batch.ok_or_else(|| Error::Internal("an epoch ended in the middle of a step".into()))?;
+        let indices = batch.indices.clone();
+        let TrainerOptions { noise_offset: offset, input_perturbation: perturbation, .. } = self.options;
+        let options = NoiseOptions { offset, perturbation };
+        Ok((NoisyBatch::draw(batch, options, &*self.scheduler, &mut generator)?, indices))
     }
 
-    /// Takes the mean of the epoch's losses.
-    fn close_epoch(&mut self) {
-        if !self.epoch_losses.is_empty() {
-            let sum: f64 = self.epoch_losses.iter().map(|&loss| f64::from(loss)).sum();
-            self.last_epoch_loss = sum / self.epoch_losses.len() as f64;
-            self.epoch_losses.clear();
+    /// Predicts, measures, and adds to the model's gradients. Returns the loss times `share`, what the batch counts in its
+    /// step.
+    async fn backward(&self, model: &mut UNet2DModel, batch: &NoisyBatch, share: f64) -> Result<f32> {
+        let mut weights = snr_weights(&*self.scheduler, &batch.timesteps, self.options.snr_gamma)?;
+        if share < 1.0 {
+            weights.resize(batch.timesteps.len(), 1.0);
+            weights.iter_mut().for_each(|weight| *weight *= share as f32);
         }
+        let timesteps: Vec<f32> = batch.timesteps.iter().map(|&t| t as f32).collect();
+        let inputs = Inputs {
+            sample: &batch.sample,
+            shape: &batch.shape,
+            timesteps: &timesteps,
+            class_labels: &batch.class_labels,
+        };
+        mse_backward(model, inputs, Target { values: &batch.target, weights: &weights }).await
+    }
+
+    /// A step that would have spoilt the weights.
+    fn not_finite(&mut self, loss: f64, grad_norm: f64, indices: &[usize]) -> Result<TrainingEvent> {
+        let step = self.progress.step + 1;
+        let what =
+            if loss.is_finite() { format!("gradients of length {grad_norm}") } else { format!("a loss of {loss}") };
+        let problem = format!("{what} from the pictures {indices:?}");
+        match self.options.nan {
+            NanPolicy::Skip => {
+                let (step, epoch) = self.progress.count_step(None);
+                Ok(TrainingEvent::Skipped { step, epoch, problem })
+            }
+            NanPolicy::Stop => Err(Error::NotFinite { argument: format!("step {step}"), got: problem }),
+        }
+    }
+
+    fn end_epoch(&mut self, dataset: &Dataset, generator: &Mutex<Generator>) -> Result<TrainingEvent> {
+        // Takes the end of the epoch, which holds no batch.
+        self.loader.next(dataset, &mut lock(generator))?;
+        let epoch = self.progress.close_epoch();
+        Ok(TrainingEvent::Epoch { epoch, step: self.progress.step, loss: self.progress.last_epoch_loss })
     }
 
     fn done(&mut self) -> TrainingEvent {
+        self.progress.take_mean();
         self.stage = Stage::Done;
         TrainingEvent::Done {
-            steps: self.step,
-            epochs: self.step.div_ceil(self.steps_per_epoch.max(1)),
-            loss: self.last_epoch_loss,
+            steps: self.progress.step,
+            epochs: self.progress.step.div_ceil(self.steps_per_epoch.max(1)),
+            loss: self.progress.last_epoch_loss,
         }
     }
 }
 
+/// The pictures must be what the model takes, and its output what the loss compares.
+fn check_fit(model: &UNet2DModel, dataset: &Dataset) -> Result<()> {
+    let [channels, ..] = dataset.item_shape()?;
+    let config = model.config();
+    if channels != config.in_channels {
+        let expected = format!("pictures of {} channels, which the model's inChannels says", config.in_channels);
+        return Err(Error::shape("dataset", expected, format!("{channels} channels")));
+    }
+    if config.out_channels != channels {
+        let expected = format!("a model with outChannels {channels}, as the pictures have");
+        return Err(Error::shape("model", expected, config.out_channels));
+    }
+    check_classes(model, dataset)
+}
+
+/// A model with classes needs labels, and labels a model that knows what to do with them.
+fn check_classes(model: &UNet2DModel, dataset: &Dataset) -> Result<()> {
+    let labels = dataset.class_labels();
+    match (model.takes_class_labels(), labels.iter().max()) {
+        (true, None) => Err(Error::argument("dataset", "class labels, which the model needs", "a data set without")),
+        (false, Some(_)) => {
+            Err(Error::argument("model", "numClassEmbeds, because the data set has class labels", "a model without"))
+        }
+        (true, Some(&largest)) => match model.config().num_class_embeds {
+            Some(classes) if largest as usize >= classes => {
+                let expected = format!("at least {}, because the data set has that class", largest + 1);
+                Err(Error::argument("numClassEmbeds", expected, classes))
+            }
+            _ => Ok(()),
+        },
+        (false, None) => Ok(()),
+    }
+}
+
 /// The generator; a call that failed while it held the lock left it whole.
-fn lock(generator: &std::sync::Mutex<Generator>) -> std::sync::MutexGuard<'_, Generator> {
+fn lock(generator: &Mutex<Generator>) -> std::sync::MutexGuard<'_, Generator> {
     generator.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

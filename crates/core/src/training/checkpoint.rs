@@ -1,0 +1,171 @@
+//! What a run has to remember to go on as if it had never stopped: the state beside the weights, and its way back.
+
+use super::ema::{Ema, EmaOptions};
+use super::options::TrainerOptions;
+use super::progress::Progress;
+use super::trainer::Trainer;
+use crate::data::{DataLoader, Dataset};
+use crate::models::UNet2DModel;
+use crate::pretrained::config::{read_config, write_config};
+use crate::pretrained::weights::Weights;
+use crate::random::Generator;
+use crate::{Error, Result, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+const FILE: &str = "trainer_state.json";
+
+/// The content of `trainer_state.json`. What is missing starts anew: a run that comes from Python knows its step only.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrainerState {
+    progress: ProgressState,
+    /// Order of the epoch under way and position in it.
+    loader: Option<DataLoader>,
+    /// Length of the data set.
+    images: Option<usize>,
+    /// State of the generator, hexadecimal.
+    generator: Option<String>,
+    /// The same for dropout masks.
+    dropout: Option<String>,
+    /// What the run was told, for people and for Python.
+    options: Option<TrainerOptions>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum ProgressState {
+    Whole(Progress),
+    Step { step: usize },
+}
+
+/// The files of a checkpoint, read.
+pub struct Checkpoint<'a> {
+    /// The text of `trainer_state.json`.
+    pub state: &'a str,
+    pub unet: &'a mut Weights,
+    /// The text of `unet_ema/config.json` and the averaged weights, where the run had them.
+    pub ema: Option<(&'a str, &'a mut Weights)>,
+    pub optimizer: &'a mut Weights,
+}
+
+impl Trainer {
+    /// The text of `trainer_state.json`.
+    pub fn state(&self, model: &UNet2DModel, dataset: &Dataset, generator: &Generator) -> String {
+        json::to_json(&TrainerState {
+            progress: ProgressState::Whole(self.progress.clone()),
+            loader: Some(self.loader.clone()),
+            images: Some(dataset.len()),
+            generator: Some(to_hex(&generator.state())),
+            dropout: Some(to_hex(&model.dropout_state())),
+            options: Some(self.options.clone()),
+        })
+    }
+
+    /// The optimizer's state; see [`AdamW::safetensors`](super::AdamW::safetensors).
+    pub async fn optimizer_state(&self, model: &UNet2DModel) -> Result<Vec<u8>> {
+        self.optimizer.safetensors(&model.parameters).await
+    }
+
+    /// The moving average, which only runs with `useEma` have.
+    pub fn ema(&mut self, model: &UNet2DModel) -> Result<&Ema> {
+        self.average(model)?
+            .map(|ema| &*ema)
+            .ok_or_else(|| Error::argument("useEma", "true, so that there is a moving average", "false"))
+    }
+
+    /// Puts model, optimizer, average, generator and data position where the checkpoint's run had them. One that is
+    /// refused changes nothing.
+    pub fn restore(
+        &mut self,
+        checkpoint: Checkpoint,
+        model: &mut UNet2DModel,
+        dataset: &Dataset,
+        generator: &mut Generator,
+    ) -> Result<()> {
+        let state: TrainerState =
+            serde_json::from_str(checkpoint.state).map_err(|error| Error::file(FILE, error.to_string()))?;
+        if let Some(images) = state.images.filter(|images| *images != dataset.len()) {
+            let expected = format!("the {images} images that the checkpoint's run learned from");
+            return Err(Error::argument("dataset", expected, dataset.len()));
+        }
+        let weights = model.parameters.import(checkpoint.unet)?;
+        let ema = match checkpoint.ema {
+            Some((config, weights)) if self.options.use_ema => {
+                let weights = model.parameters.import(weights)?;
+                Some((weights, ema_updates(config)?))
+            }
+            _ => None,
+        };
+        let generator_state = state.generator.as_deref().map(from_hex).transpose()?;
+        let dropout_state = state.dropout.as_deref().map(from_hex).transpose()?;
+        self.optimizer.restore(&model.parameters, checkpoint.optimizer)?;
+
+        model.parameters.set_values(&weights);
+        model.parameters.zero_gradients();
+        if let Some(state) = generator_state {
+            generator.set_state(&state)?;
+        }
+        if let Some(state) = dropout_state {
+            model.set_dropout_state(&state)?;
+        }
+        if let Some(loader) = state.loader {
+            self.loader.restore(loader);
+        }
+        self.ema = None;
+        let average = self.average(model)?;
+        if let (Some(average), Some((weights, updates))) = (average, ema) {
+            average.restore(weights, updates);
+        }
+        self.progress = match state.progress {
+            ProgressState::Whole(progress) => progress,
+            ProgressState::Step { step } => Progress::at_step(step, self.steps_per_epoch(dataset)?),
+        };
+        Ok(())
+    }
+}
+
+/// The text of `unet_ema/config.json`: diffusers keeps the average's numbers among the options of the model.
+pub fn ema_config(ema: &Ema, model: &UNet2DModel) -> Result<String> {
+    let mut options = object(json::to_json(model.config()))?;
+    options.extend(object(json::to_json(ema.options()))?);
+    options.insert(UPDATES.into(), ema.optimization_step().into());
+    write_config("UNet2DModel", &json::to_json(&options))
+}
+
+/// The key that counts the average's updates.
+const UPDATES: &str = "optimizationStep";
+
+/// The options of a model (JSON, camelCase) without those of an average of its weights.
+pub fn without_ema_options(options_json: &str) -> Result<String> {
+    let mut options = object(options_json.to_string())?;
+    for key in object(json::to_json(&EmaOptions::default()))?.keys() {
+        options.remove(key);
+    }
+    options.remove(UPDATES);
+    Ok(json::to_json(&options))
+}
+
+fn ema_updates(config: &str) -> Result<usize> {
+    const FILE: &str = "unet_ema/config.json";
+    let options = object(read_config(FILE, config)?.options_json)?;
+    let updates = options.get(UPDATES).and_then(Value::as_u64);
+    updates.map(|updates| updates as usize).ok_or_else(|| Error::file(FILE, "there is no `optimization_step`"))
+}
+
+fn object(text: String) -> Result<Map<String, Value>> {
+    json::from_json(&text)
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Result<Vec<u8>> {
+    let refusal = || Error::file(FILE, "the state of a generator is not hexadecimal");
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
+        return Err(refusal());
+    }
+    let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| refusal());
+    (0..text.len()).step_by(2).map(byte).collect()
+}

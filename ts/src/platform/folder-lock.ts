@@ -1,0 +1,115 @@
+/** One run at a time in a folder: a file in it says which process writes there. Imported by `node-files.ts` alone. */
+import { open, readFile, rm, stat, utimes } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { EmberwingError } from "../errors.js";
+import type { FolderLock } from "./files.js";
+
+const LOCK_FILE = ".emberwing.lock";
+
+/** A lock of another machine, whose processes cannot be asked for, counts as left behind after this time without a sign. */
+const SILENT_MS = 60_000;
+const SIGN_OF_LIFE_MS = 10_000;
+
+interface Owner {
+  pid: number;
+  host: string;
+  /** Tells a process from a later one of the same number; empty where the system does not say. */
+  started: string;
+}
+
+/**
+ * Takes the folder, which must exist. A lock whose process is gone, as after `kill -9`, is taken over.
+ *
+ * @throws `InUse` where another run, in this process or another, has it.
+ */
+export async function lockFolder(directory: string): Promise<FolderLock> {
+  const path = join(directory, LOCK_FILE);
+  const owner: Owner = { pid: process.pid, host: hostname(), started: await startOf(process.pid) };
+  if (!(await create(path, owner))) {
+    const other = await readOwner(path);
+    if (other && (await isAlive(other, path))) throw inUse(directory, path, other);
+    await rm(path, { force: true });
+    if (!(await create(path, owner))) throw inUse(directory, path, await readOwner(path));
+  }
+  const signs = setInterval(() => void signOfLife(path), SIGN_OF_LIFE_MS);
+  signs.unref();
+  return {
+    async release() {
+      clearInterval(signs);
+      await rm(path, { force: true });
+    },
+  };
+}
+
+async function create(path: string, owner: Owner): Promise<boolean> {
+  try {
+    const file = await open(path, "wx");
+    try {
+      await file.writeFile(JSON.stringify(owner));
+    } finally {
+      await file.close();
+    }
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** `undefined` where the lock went away, or was cut off by a power failure. */
+async function readOwner(path: string): Promise<Owner | undefined> {
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as Owner;
+  } catch {
+    return undefined;
+  }
+}
+
+async function isAlive(owner: Owner, path: string): Promise<boolean> {
+  if (owner.host !== hostname()) {
+    const lastSign = await stat(path).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    );
+    return Date.now() - lastSign < SILENT_MS;
+  }
+  return processExists(owner.pid) && (await startOf(owner.pid)) === owner.started;
+}
+
+function processExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** The kernel's start time of a process and the boot that it counts from. */
+async function startOf(pid: number): Promise<string> {
+  try {
+    const [status, boot] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, "utf8"),
+      readFile("/proc/sys/kernel/random/boot_id", "utf8"),
+    ]);
+    // The name of the command, in brackets, may hold spaces; the start time is the twentieth field after it.
+    return `${boot.trim()} ${status.slice(status.lastIndexOf(")") + 2).split(" ")[19]}`;
+  } catch {
+    return "";
+  }
+}
+
+/** A sign that fails is made up for by the next one. */
+async function signOfLife(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now).catch(() => undefined);
+}
+
+function inUse(directory: string, path: string, owner: Owner | undefined): EmberwingError {
+  const who = owner ? `process ${owner.pid} on ${owner.host}` : "another process";
+  return new EmberwingError(
+    "InUse",
+    `${directory}: another run writes there (${who}): choose another folder, or stop that run (the lock is ${path})`,
+  );
+}

@@ -9,14 +9,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { DataLoader, DDPMScheduler, Generator, loadDataset, Trainer, UNet2DModel } from "emberwing";
+import { DataLoader, DDPMScheduler, Generator, imagesFromTensor, loadDataset, Trainer, UNet2DModel } from "emberwing";
 
 const { values } = parseArgs({ options: { steps: { type: "string", default: "6" } } });
 const STEPS = Number(values.steps);
 const BATCH = 64;
 
 const generator = new Generator(0);
-const dataset = await loadDataset("butterflies", { resolution: 32, randomFlip: true, size: 1000 });
+const PICTURES = { resolution: 32, randomFlip: true };
+const dataset = await loadDataset("butterflies", { ...PICTURES, size: 1000 });
 const model = await UNet2DModel.create(
   {
     sampleSize: 32,
@@ -27,7 +28,22 @@ const model = await UNet2DModel.create(
   { generator },
 );
 
-async function loaderRate() {
+/** The same pictures as PNG files of four times the side, read and decoded for every batch. */
+async function streamedRate() {
+  const folder = await mkdtemp(join(tmpdir(), "emberwing-bench-"));
+  const large = await loadDataset("butterflies", { resolution: 4 * PICTURES.resolution, size: 200 });
+  for (let index = 0; index < large.length; index++) {
+    const { data, shape } = await large.item(index);
+    const [picture] = imagesFromTensor({ data, shape: [1, ...shape] });
+    await picture.save(join(folder, `${index}.png`));
+  }
+  const streamed = await loadDataset(folder, { ...PICTURES, streaming: true });
+  const rate = await loaderRate(streamed);
+  await rm(folder, { recursive: true });
+  return rate;
+}
+
+async function loaderRate(dataset) {
   const start = performance.now();
   let images = 0;
   for (let epoch = 0; epoch < 5; epoch++) {
@@ -88,7 +104,8 @@ function median(numbers) {
   return numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
-const loader = await loaderRate();
+const loader = await loaderRate(dataset);
+const streamed = await streamedRate();
 const plain = await trainStep({});
 const average = await trainStep({ useEma: true });
 const consumed = (1000 * BATCH) / plain.step;
@@ -96,6 +113,7 @@ const share = (part) => `${((100 * part) / plain.step).toFixed(2)} % of a step`;
 const events = await eventTime();
 console.log(`train step, batch ${BATCH}: ${plain.step.toFixed(0)} ms, ${consumed.toFixed(1)} images/s`);
 console.log(`data loader: ${loader.toFixed(0)} images/s, ${(loader / consumed).toFixed(0)} times what the step takes`);
+console.log(`data loader, streaming: ${streamed.toFixed(0)} images/s, ${(streamed / consumed).toFixed(0)} times`);
 console.log(`whole step of a model of a few weights, event included: ${events.toFixed(2)} ms, ${share(events)}`);
 console.log(`moving average: ${(average.step - plain.step).toFixed(0)} ms, ${share(average.step - plain.step)}`);
 console.log(`checkpoint: ${plain.checkpoint.toFixed(0)} ms; every 500 steps, ${share(plain.checkpoint / 500)}`);

@@ -156,10 +156,16 @@ export interface AdamWHandle {
   dispose(): void;
 }
 
-/** Images in memory, resized; cropped, flipped and normalised when a batch is drawn. */
+/** Images in memory, resized, or on disk; cropped, flipped and normalised when a batch is drawn. */
 export interface DatasetHandle {
   /** Decodes PNG, JPEG, WebP, GIF or BMP. Rejects with `[InvalidImage]`. */
   addImage(name: string, bytes: Uint8Array): Promise<void>;
+  /** Image files inside a folder (JSON: their names), read whenever they are drawn. */
+  addFiles(folder: string, names: string, strict: boolean): Promise<void>;
+  /** Images in one file (JSON: [name, offset, length] each), likewise; the file is opened at once. */
+  addParts(file: string, parts: string, strict: boolean): Promise<void>;
+  /** An image that was passed over because it does not decode; each is told once. */
+  takeProblem(): Promise<string | null | undefined>;
   /** NCHW values used as they are. */
   addPixels(values: Float32Array, shape: Uint32Array): Promise<void>;
   /** The built-in set: pictures `first` to `first + count - 1` of the seed. */

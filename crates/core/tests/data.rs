@@ -179,7 +179,7 @@ fn batches_equal_torchvisions_chain_bit_by_bit() {
     ] {
         let mut dataset = Dataset::new(options).unwrap();
         dataset.add_image("source.png", &fixture("source.png")).unwrap();
-        let batch = dataset.batch(&[0; 6], &mut Generator::new(7)).unwrap();
+        let batch = dataset.batch(&[0; 6], &mut Generator::new(7)).unwrap().values;
         for (item, expected) in batch.chunks(3 * 20 * 20).zip(expected[name]["values"].as_array().unwrap()) {
             let expected: Vec<f32> = expected.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
             assert_eq!(item.iter().copied().step_by(37).collect::<Vec<_>>(), expected, "{name}");
@@ -202,9 +202,9 @@ fn an_item_is_the_centre_and_never_flipped() {
 fn raw_values_are_used_as_they_are_and_say_the_shape() {
     let dataset = numbered(3, "{}");
     assert_eq!(dataset.item_shape().unwrap(), [1, 1, 2]);
-    assert_eq!(dataset.batch(&[2, 0, 2], &mut Generator::new(0)).unwrap(), [2.0, -2.0, 0.0, 0.0, 2.0, -2.0]);
+    assert_eq!(dataset.batch(&[2, 0, 2], &mut Generator::new(0)).unwrap().values, [2.0, -2.0, 0.0, 0.0, 2.0, -2.0]);
     let flipped = numbered(1000, r#"{"randomFlip":true}"#);
-    let batch = flipped.batch(&(0..1000).collect::<Vec<_>>(), &mut Generator::new(0)).unwrap();
+    let batch = flipped.batch(&(0..1000).collect::<Vec<_>>(), &mut Generator::new(0)).unwrap().values;
     let mirrored = batch.chunks(2).filter(|item| item[0] < 0.0).count();
     assert!((450..550).contains(&mirrored), "{mirrored} of 1000 mirrored");
 }

@@ -34,6 +34,7 @@ export interface TrainFlags extends Partial<TrainingRecipe>, TrainerFlags {
   logger: Logger;
   trainDataDir?: string;
   classLabels?: string;
+  streaming?: boolean;
   channels?: 1 | 3;
   modelConfigNameOrPath?: string;
   pretrainedModelNameOrPath?: string;
@@ -83,6 +84,7 @@ function addDataFlags(command: Command): void {
     .addOption(folder.conflicts("datasetName"))
     .option("--class-labels <source>", 'learn classes: "folder", the subfolders, or a column of the .parquet file')
     .addOption(recipeOption("resolution", "<pixels>", "side of the square pictures").argParser(integerFrom(1)))
+    .option("--streaming", "leave the pictures on disk and read them as they are drawn: for sets larger than memory")
     .option("--channels <n>", "3 for colour, 1 for grey (the model's)", pictureChannels)
     .addOption(recipeOption("resize", "<how>", "how other shapes become square").choices(["shorter-side", "exact"]))
     .addOption(recipeOption("centerCrop", "", "crop at the centre, not at random"))

@@ -21,7 +21,7 @@ export function resolveSettings({ trainDataDir, ...flags }: TrainFlags): TrainSe
   };
   checkResolution(settings);
   checkInferenceSteps(settings);
-  checkClassLabels(settings);
+  checkBuiltIn(settings);
   checkDevice(settings.device);
   return settings;
 }
@@ -43,12 +43,13 @@ function checkInferenceSteps({ ddpmNumInferenceSteps, ddpmNumSteps }: TrainSetti
   );
 }
 
-function checkClassLabels({ classLabels, datasetName }: TrainSettings): void {
-  if (classLabels !== undefined && datasetName === "butterflies") {
-    throw usageError(
-      "--class-labels: the built-in butterflies have no classes; give --train-data-dir or a .parquet file",
-    );
+function checkBuiltIn({ classLabels, streaming, datasetName }: TrainSettings): void {
+  if (datasetName !== "butterflies") return;
+  const instead = "give --train-data-dir or a .parquet file";
+  if (classLabels !== undefined) {
+    throw usageError(`--class-labels: the built-in butterflies have no classes; ${instead}`);
   }
+  if (streaming) throw usageError(`--streaming: the built-in butterflies are not on disk; ${instead}`);
 }
 
 /** Also for the other commands with `--device`. */

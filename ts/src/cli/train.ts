@@ -50,11 +50,12 @@ async function train(flags: TrainFlags): Promise<void> {
 }
 
 function loadPictures(settings: TrainSettings): Promise<Dataset> {
-  const { datasetName, resolution, resize, centerCrop, randomFlip, classLabels } = settings;
+  const { datasetName, resolution, resize, centerCrop, randomFlip, classLabels, streaming } = settings;
   const options = { resolution, resize, centerCrop, randomFlip, channels: channelsOf(settings) };
   if (datasetName === "butterflies") return loadDataset(datasetName, options);
   const onWarning = (text: string): boolean => process.stderr.write(`warning: ${text}\n`);
-  return loadDataset(datasetName, { ...options, onWarning, ...(classLabels !== undefined && { classLabels }) });
+  const stored = { ...(classLabels !== undefined && { classLabels }), ...(streaming && { streaming }) };
+  return loadDataset(datasetName, { ...options, ...stored, onWarning });
 }
 
 /** The settings that are the trainer's under the same name; those that are absent take its defaults. */

@@ -44,6 +44,7 @@ export class DataLoader implements AsyncIterable<Batch> {
     try {
       for (;;) {
         const batch = await enqueue(() => loader.next());
+        await this.#dataset.warn();
         const [data, classLabels] = [batch.data(), batch.classLabels()];
         if (data.length === 0) return;
         const shape = [data.length / elementCount(this.#dataset.shape), ...this.#dataset.shape];

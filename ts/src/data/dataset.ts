@@ -4,9 +4,15 @@ import { checkInteger } from "../options.js";
 import { Resource } from "../resource.js";
 import type { Tensor } from "../tensor.js";
 
+interface DatasetTraits {
+  classNames: readonly string[];
+  streaming: boolean | undefined;
+  onWarning: ((message: string) => void) | undefined;
+}
+
 /**
- * Images in memory, resized; `loadDataset` makes one. Cropping, flipping and scaling to [−1, 1] happen when a
- * `DataLoader` or a `Trainer` draws a batch.
+ * Images, resized in memory or left on disk (`streaming`); `loadDataset` makes one. Cropping, flipping and scaling to
+ * [−1, 1] happen when a `DataLoader` or a `Trainer` draws a batch.
  */
 export class Dataset extends Resource<DatasetHandle> {
   /** How many images there are. */
@@ -16,24 +22,38 @@ export class Dataset extends Resource<DatasetHandle> {
   /** The classes by their numbers; empty where `loadDataset` was not asked for `classLabels`. */
   readonly classNames: readonly string[];
 
-  private constructor(handle: DatasetHandle, length: number, shape: Uint32Array, classNames: readonly string[]) {
+  /** Where warnings of images go that are read while batches are drawn. */
+  readonly #onWarning: ((message: string) => void) | undefined;
+
+  private constructor(handle: DatasetHandle, length: number, shape: Uint32Array, traits: DatasetTraits) {
     super(handle);
+    const { classNames, streaming = false, onWarning = console.warn } = traits;
     this.length = length;
     this.classNames = classNames;
+    this.#onWarning = streaming ? onWarning : undefined;
     const [channels = 0, height = 0, width = 0] = shape;
     this.shape = [channels, height, width];
   }
 
   /** @internal Takes over a handle that has its images. */
-  static async of(handle: DatasetHandle, classNames: readonly string[]): Promise<Dataset> {
+  static async of(handle: DatasetHandle, traits: DatasetTraits): Promise<Dataset> {
     const length = await enqueue(() => handle.length());
     const shape = await enqueue(() => handle.shape());
-    return new Dataset(handle, length, shape, classNames);
+    return new Dataset(handle, length, shape, traits);
   }
 
   /** Image `index` without random choices (centre crop, no flip): [channels, height, width] in [−1, 1]. */
   async item(index: number): Promise<Tensor> {
     checkInteger("index", index, 0);
     return { data: await enqueue(() => this.handle.item(index)), shape: [...this.shape] };
+  }
+
+  /** @internal Tells of images that were passed over since the last call. */
+  async warn(): Promise<void> {
+    while (this.#onWarning) {
+      const problem = await enqueue(() => this.handle.takeProblem());
+      if (!problem) return;
+      this.#onWarning(`skipped ${problem}`);
+    }
   }
 }

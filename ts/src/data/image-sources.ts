@@ -15,6 +15,16 @@ export interface ImageOptions {
   signal?: AbortSignal;
 }
 
+/** What one does that is on disk. */
+export interface StoredImageOptions extends ImageOptions {
+  /**
+   * Leave the images on disk: threads read them ahead of the training step, each time that they are drawn, so that
+   * memory does not grow with the set. An image that does not decode is then found when it is drawn; the next one
+   * takes its place. Default false: all are read now and held in memory, at their new size.
+   */
+  streaming?: boolean;
+}
+
 export interface EncodedImage {
   /** How messages call it. */
   name: string;
@@ -26,12 +36,8 @@ export interface EncodedImage {
 
 const EXTENSION = /\.(png|jpe?g|webp|gif|bmp)$/i;
 
-/** The image files in a folder and its subfolders, by name; their folders are their classes where these are wanted. */
-export async function* folderImages(
-  files: Files,
-  directory: string,
-  withClasses: boolean,
-): AsyncGenerator<EncodedImage> {
+/** The names of the image files in a folder and its subfolders, sorted. */
+export async function imageNames(files: Files, directory: string): Promise<string[]> {
   const names = await files.list(directory, { recursive: true });
   if (names === undefined) throw new EmberwingError("MissingFile", `${directory}: there is no such folder`);
   const images = names.filter((name) => EXTENSION.test(name));
@@ -42,7 +48,17 @@ export async function* folderImages(
       `${directory}: expected PNG, JPEG, WebP, GIF or BMP images, found ${found}`,
     );
   }
-  for (const name of images) {
+  return images;
+}
+
+/** The files of these names; their folders are their classes where these are wanted. */
+export async function* folderImages(
+  files: Files,
+  directory: string,
+  names: readonly string[],
+  withClasses: boolean,
+): AsyncGenerator<EncodedImage> {
+  for (const name of names) {
     const label = withClasses ? { label: folderClass(name) } : {};
     yield { name, bytes: await files.read(files.join(directory, name)), ...label };
   }

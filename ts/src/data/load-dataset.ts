@@ -6,9 +6,10 @@ import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import { checkInteger, checkOptions } from "../options.js";
 import { type Files, files } from "../platform/files.js";
 import { checkShape } from "../tensor.js";
-import { type Classes, type ClassLabel, numberClasses } from "./class-labels.js";
+import { type Classes, type ClassLabel, folderClass, numberClasses } from "./class-labels.js";
 import { Dataset } from "./dataset.js";
-import { addImages, folderImages, type ImageOptions, memoryImages } from "./image-sources.js";
+import { addImages, folderImages, imageNames, memoryImages, type StoredImageOptions } from "./image-sources.js";
+import { streamFolder, streamTable } from "./streamed-images.js";
 
 /**
  * Where the images come from:
@@ -23,7 +24,7 @@ export type DatasetSource = string | readonly (Blob | Uint8Array)[] | Float32Arr
 /** What becomes of the images, and what the source needs to know. */
 export interface LoadDatasetOptions extends Partial<DatasetOptions>, SourceOptions {}
 
-interface SourceOptions extends ImageOptions {
+interface SourceOptions extends StoredImageOptions {
   /** `"butterflies"`: how many. Default 1000. */
   size?: number;
   /** `"butterflies"`: which ones. Default 0. */
@@ -47,6 +48,7 @@ interface Source {
 }
 
 const IMAGES = ["strict", "onWarning", "signal", "classLabels"] as const;
+const STORED = [...IMAGES, "streaming"] as const;
 
 /**
  * Loads images to train on.
@@ -59,15 +61,17 @@ const IMAGES = ["strict", "onWarning", "signal", "classLabels"] as const;
  * console.log(dataset.length, dataset.shape); // 1000 [3, 32, 32]
  */
 export async function loadDataset(source: DatasetSource, options: LoadDatasetOptions = {}): Promise<Dataset> {
-  const { size, seed, imageColumn, shape, classLabels, strict, onWarning, signal, ...preprocessing } = options;
-  const sourceOptions = defined({ size, seed, imageColumn, shape, classLabels, strict, onWarning, signal });
+  const { size, seed, imageColumn, shape, classLabels, strict, onWarning, signal, streaming, ...preprocessing } =
+    options;
+  const ofImages = { strict, onWarning, signal, streaming };
+  const sourceOptions = defined({ size, seed, imageColumn, shape, classLabels, ...ofImages });
   const { options: allowed, fill } = sourceOf(source);
   checkOptions("options for this source", sourceOptions, allowed);
   const handle = call((core) => new core.Dataset(JSON.stringify(preprocessing)));
   try {
     const classes = await fill(handle, sourceOptions);
     if (classes) await enqueue(() => handle.setClassLabels(classes.numbers));
-    return await Dataset.of(handle, classes?.names ?? []);
+    return await Dataset.of(handle, { classNames: classes?.names ?? [], streaming, onWarning });
   } catch (error) {
     void enqueue(() => handle.dispose());
     throw error;
@@ -91,8 +95,8 @@ function sourceOfPath(path: string): Source {
     throw new EmberwingError("Unsupported", `${path}: download the data set and pass its folder or Parquet file`);
   }
   const disk = files(`loading ${path}`);
-  if (/\.parquet$/i.test(path)) return { options: [...IMAGES, "imageColumn"], fill: fillFromParquet(disk, path) };
-  return { options: IMAGES, fill: fillFromFolder(disk, path) };
+  if (/\.parquet$/i.test(path)) return { options: [...STORED, "imageColumn"], fill: fillFromParquet(disk, path) };
+  return { options: STORED, fill: fillFromFolder(disk, path) };
 }
 
 function fillFromFolder(disk: Files, path: string): Source["fill"] {
@@ -101,23 +105,34 @@ function fillFromFolder(disk: Files, path: string): Source["fill"] {
     if (classLabels !== undefined && classLabels !== "folder") {
       throw invalidArgument("classLabels", '"folder", the folders inside as classes', classLabels);
     }
-    const images = folderImages(disk, path, classLabels !== undefined);
-    const labels = await addImages(handle, path, images, options);
+    const names = await imageNames(disk, path);
+    if (options.streaming) {
+      await streamFolder(handle, path, names, options);
+      return classLabels === undefined ? undefined : numberClasses(names.map(folderClass));
+    }
+    const labels = await addImages(handle, path, folderImages(disk, path, names, classLabels !== undefined), options);
     return classLabels === undefined ? undefined : numberClasses(labels);
   };
 }
 
 function fillFromParquet(disk: Files, path: string): Source["fill"] {
   return async (handle, options) => {
-    const { imageColumn, classLabels: labelColumn } = options;
+    const { imageColumn, classLabels: labelColumn, streaming } = options;
     if (labelColumn !== undefined && typeof labelColumn !== "string") {
       throw invalidArgument("classLabels", "the name of a column", labelColumn);
     }
     // Loaded when needed: the decompressors would cost every start.
     const { openParquet } = await import("./parquet.js");
-    const table = openParquet(path, await disk.read(path), { imageColumn, labelColumn });
-    const labels = await addImages(handle, path, table.images(), options);
-    return labelColumn === undefined ? undefined : numberClasses(labels, table.classNames);
+    const file = await disk.open(path);
+    try {
+      const table = await openParquet(path, file, { imageColumn, labelColumn });
+      const labels = streaming
+        ? await streamTable(handle, disk, path, table.images(), options)
+        : await addImages(handle, path, table.images(), options);
+      return labelColumn === undefined ? undefined : numberClasses(labels, table.classNames);
+    } finally {
+      await file.close();
+    }
   };
 }
 

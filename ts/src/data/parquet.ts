@@ -1,5 +1,12 @@
 /** Images in Parquet files of the Hugging Face layout: a column of structs `{ bytes, path }`, or of plain bytes. */
-import { type FileMetaData, parquetMetadata, parquetReadObjects, parquetSchema, type SchemaTree } from "hyparquet";
+import {
+  type AsyncBuffer,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+  type SchemaTree,
+} from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { describe, EmberwingError } from "../errors.js";
 import type { ClassLabel } from "./class-labels.js";
@@ -19,13 +26,13 @@ export interface ParquetTable {
   readonly classNames: readonly string[] | undefined;
 }
 
-export function openParquet(
+/** Memory holds one row group at a time, of the columns that are wanted. */
+export async function openParquet(
   path: string,
-  content: Uint8Array,
+  file: AsyncBuffer,
   { imageColumn, labelColumn }: ParquetColumns,
-): ParquetTable {
-  const file = toArrayBuffer(content);
-  const metadata = readMetadata(path, file);
+): Promise<ParquetTable> {
+  const metadata = await readMetadata(path, file);
   const image = findColumn(path, metadata, imageColumn, "a column of images", holdsImages);
   if (labelColumn === undefined)
     return { images: () => readImages(path, { file, metadata, image }), classNames: undefined };
@@ -34,7 +41,7 @@ export function openParquet(
 }
 
 interface Table {
-  file: ArrayBuffer;
+  file: AsyncBuffer;
   metadata: FileMetaData;
   image: string;
   label?: string;
@@ -77,20 +84,16 @@ function classNames(metadata: FileMetaData, column: string): readonly string[] |
   }
 }
 
-function toArrayBuffer({ buffer, byteOffset, byteLength }: Uint8Array): ArrayBuffer {
-  return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
-}
-
-function readMetadata(path: string, buffer: ArrayBuffer): FileMetaData {
+async function readMetadata(path: string, file: AsyncBuffer): Promise<FileMetaData> {
   try {
-    return parquetMetadata(buffer);
+    return await parquetMetadataAsync(file);
   } catch (error) {
     throw invalidParquet(path, error);
   }
 }
 
 interface Rows {
-  file: ArrayBuffer;
+  file: AsyncBuffer;
   metadata: FileMetaData;
   columns: string[];
   rowStart: number;

@@ -3,4 +3,4 @@
 /**
  * What happens in a run, in the order in which it happens.
  */
-export type TrainingEvent = { "type": "start", steps: number, epochs: number, stepsPerEpoch: number, parameters: number, images: number, step: number, } | { "type": "step", step: number, epoch: number, loss: number, learningRate: number, gradNorm: number, emaDecay?: number, images: number, } | { "type": "skipped", step: number, epoch: number, problem: string, } | { "type": "epoch", epoch: number, step: number, loss: number, } | { "type": "done", steps: number, epochs: number, loss: number, };
+export type TrainingEvent = { "type": "start", steps: number, epochs: number, stepsPerEpoch: number, parameters: number, images: number, step: number, } | { "type": "warning", message: string, } | { "type": "step", step: number, epoch: number, loss: number, learningRate: number, gradNorm: number, emaDecay?: number, images: number, } | { "type": "skipped", step: number, epoch: number, problem: string, } | { "type": "epoch", epoch: number, step: number, loss: number, } | { "type": "done", steps: number, epochs: number, loss: number, };

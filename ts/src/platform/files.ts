@@ -5,6 +5,10 @@ import { EmberwingError } from "../errors.js";
 export interface Files {
   /** The whole file; rejects with `MissingFile` or `InvalidFile` where it cannot be read. */
   read(path: string): Promise<Uint8Array>;
+  /** For reading parts of a large file; rejects as `read` does. */
+  open(path: string): Promise<OpenFile>;
+  /** A new file in the system's folder for temporary ones. */
+  spool(): Promise<Spool>;
   /** Names of the files in a directory, sorted, relative to it; `undefined` where there is no such directory. */
   list(directory: string, options: { recursive: boolean }): Promise<string[] | undefined>;
   /** Makes the directory where it is missing; rejects with `WriteFailed` where files cannot be written to it. */
@@ -22,6 +26,22 @@ export interface Files {
   /** Keeps other runs out of a directory until released; rejects with `InUse` where one is there. */
   lock(directory: string): Promise<FolderLock>;
   join(...parts: string[]): string;
+}
+
+/** To be closed after use. */
+export interface OpenFile {
+  readonly byteLength: number;
+  slice(start: number, end?: number): Promise<ArrayBuffer>;
+  close(): Promise<void>;
+}
+
+/** A file that grows, and is gone with its last reader. */
+export interface Spool {
+  readonly path: string;
+  /** Rejects with `WriteFailed`; resolves to where the bytes begin. */
+  append(bytes: Uint8Array): Promise<number>;
+  /** Closes it and takes its name away; whoever opened it before reads on. */
+  remove(): Promise<void>;
 }
 
 export interface FolderLock {

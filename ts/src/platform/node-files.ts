@@ -1,13 +1,17 @@
 /** The file system of Node, Deno and Bun. Imported by `node.ts` alone. */
 import { randomUUID } from "node:crypto";
 import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { EmberwingError } from "../errors.js";
-import type { Files, FolderLock } from "./files.js";
+import type { Files, FolderLock, OpenFile, Spool } from "./files.js";
 import { lockFolder } from "./folder-lock.js";
+import { openSpool } from "./node-spool.js";
 
 export const nodeFiles: Files = {
   read,
+  open: openFile,
+  spool,
   list,
   makeWritable,
   write,
@@ -23,11 +27,36 @@ async function read(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR")) {
-      throw new EmberwingError("MissingFile", `${path}: there is no such file`, { cause: error });
-    }
-    throw new EmberwingError("InvalidFile", `${path}: cannot be read (${reason(error)})`, { cause: error });
+    throw readFailed(path, error);
   }
+}
+
+async function openFile(path: string): Promise<OpenFile> {
+  try {
+    const file = await open(path, "r");
+    const { size: byteLength } = await file.stat();
+    return {
+      byteLength,
+      async slice(start, end = byteLength) {
+        const bytes = new Uint8Array(Math.max(end - start, 0));
+        for (let done = 0; done < bytes.length; ) {
+          const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done);
+          if (bytesRead === 0) throw new EmberwingError("InvalidFile", `${path}: ends before byte ${end}`);
+          done += bytesRead;
+        }
+        return bytes.buffer;
+      },
+      close: () => file.close(),
+    };
+  } catch (error) {
+    throw readFailed(path, error);
+  }
+}
+
+async function spool(): Promise<Spool> {
+  const path = join(tmpdir(), `emberwing-${randomUUID()}.images`);
+  const refused = (error: unknown): EmberwingError => writeFailed(path, error);
+  return openSpool(path, refused);
 }
 
 async function list(directory: string, { recursive }: { recursive: boolean }): Promise<string[] | undefined> {
@@ -159,6 +188,13 @@ async function lock(directory: string): Promise<FolderLock> {
   } catch (error) {
     throw error instanceof EmberwingError ? error : writeFailed(directory, error);
   }
+}
+
+function readFailed(path: string, error: unknown): EmberwingError {
+  if (hasCode(error, "ENOENT", "ENOTDIR")) {
+    return new EmberwingError("MissingFile", `${path}: there is no such file`, { cause: error });
+  }
+  return new EmberwingError("InvalidFile", `${path}: cannot be read (${reason(error)})`, { cause: error });
 }
 
 function writeFailed(path: string, error: unknown): EmberwingError {

@@ -19,9 +19,7 @@ export type TrainingEvent =
   /** After a checkpoint was written whole; `path` is its folder. */
   | { type: "checkpoint"; step: number; path: string }
   /** Before `start`: the folder that the run goes on from. */
-  | { type: "resumed"; path: string }
-  /** Something that the run goes on without, such as a damaged checkpoint. */
-  | { type: "warning"; message: string };
+  | { type: "resumed"; path: string };
 
 /** What a run leaves on disk, and what it goes on from. */
 export interface OutputOptions {

@@ -22,6 +22,20 @@ macro_rules! run_bindings {
                 $crate::handle::run(add).await.map_err($error)
             }
 
+            #[$bind(js_name = "addFiles")]
+            pub async fn add_files(&self, folder: String, names: String, strict: bool) -> $Result<()> {
+                let dataset = self.0.clone();
+                let add = async move || $crate::bindings::support::add_files(&dataset, &folder, &names, strict).await;
+                $crate::handle::run(add).await.map_err($error)
+            }
+
+            #[$bind(js_name = "addParts")]
+            pub async fn add_parts(&self, file: String, parts: String, strict: bool) -> $Result<()> {
+                let dataset = self.0.clone();
+                let add = async move || $crate::bindings::support::add_parts(&dataset, &file, &parts, strict).await;
+                $crate::handle::run(add).await.map_err($error)
+            }
+
             #[$bind(js_name = "addPixels")]
             pub async fn add_pixels(&self, values: $Floats, shape: $Sizes) -> $Result<()> {
                 let (dataset, values) = (self.0.clone(), values.to_vec());
@@ -51,6 +65,13 @@ macro_rules! run_bindings {
                 let dataset = self.0.clone();
                 let length = async move || dataset.with(async |dataset| Ok(dataset.len() as u32)).await;
                 $crate::handle::run(length).await.map_err($error)
+            }
+
+            #[$bind(js_name = "takeProblem")]
+            pub async fn take_problem(&self) -> $Result<Option<String>> {
+                let dataset = self.0.clone();
+                let take = async move || dataset.with(async |dataset| Ok(dataset.take_problem())).await;
+                $crate::handle::run(take).await.map_err($error)
             }
 
             #[$bind]

@@ -10,6 +10,7 @@ use crate::random::Generator;
 use crate::schedulers::{self, Scheduler};
 use crate::training::{AdamW, Ema, Prediction, Target, clip_factor, gradient_norm, mse_backward, without_ema_options};
 use crate::{Error, Result, device, json};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A generator that a run on the worker thread and the caller both draw from.
@@ -246,6 +247,18 @@ pub async fn next_batch(
             dataset.with(async |dataset| Ok(loader.next(dataset, &mut lock(generator))?.unwrap_or_default())).await
         })
         .await
+}
+
+/// Picture files to be read later; `names`: JSON, inside `folder`.
+pub async fn add_files(dataset: &Handle<Dataset>, folder: &str, names: &str, strict: bool) -> Result<()> {
+    let names = json::from_json(names)?;
+    dataset.with(async |dataset| dataset.add_files(Path::new(folder), names, strict)).await
+}
+
+/// Pictures in one file to be read later; `parts`: JSON of [name, offset, length] each.
+pub async fn add_parts(dataset: &Handle<Dataset>, file: &str, parts: &str, strict: bool) -> Result<()> {
+    let parts = json::from_json(parts)?;
+    dataset.with(async |dataset| dataset.add_parts(file, parts, strict)).await
 }
 
 /// What a denoising loop starts from.

@@ -1,12 +1,21 @@
-//! Training pictures in memory: brought to one size when added; cropped, flipped and normalised when drawn.
+//! Training pictures: brought to one size when added, or each time that they are read from their files; cropped, flipped
+//! and normalised when drawn.
 
 use super::butterflies::butterfly;
+use super::loader::Batch;
+use super::read_ahead::ReadAhead;
+use super::stored::{Place, StoredPicture};
 use super::transforms::{center_crop, draws_flip, flip_rows, random_crop, resize_shorter_side};
 use super::{Image, decode, pixels_to_tensor, resize_exact};
 use crate::json::from_json;
 use crate::random::Generator;
 use crate::{Error, Result};
 use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What becomes of the pictures of a data set, named as in diffusers' `train_unconditional.py`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -29,6 +38,23 @@ pub struct DatasetOptions {
 impl Default for DatasetOptions {
     fn default() -> Self {
         Self { resolution: None, channels: 3, center_crop: false, random_flip: false, resize: Resize::ShorterSide }
+    }
+}
+
+impl DatasetOptions {
+    /// A picture at its size, not yet cropped.
+    fn fit(&self, picture: Image) -> Result<Image> {
+        let [height, width] = self.resolution()?;
+        let picture = picture.to_channels(self.channels)?;
+        match self.resize {
+            Resize::ShorterSide => resize_shorter_side(&picture, [height, width]),
+            Resize::Exact => resize_exact(&picture, width, height),
+        }
+    }
+
+    fn resolution(&self) -> Result<[usize; 2]> {
+        let size = self.resolution.map(Resolution::size);
+        size.ok_or_else(|| Error::argument("resolution", "the size that pictures are brought to", "nothing"))
     }
 }
 
@@ -66,6 +92,10 @@ pub enum Resize {
 pub struct Dataset {
     options: DatasetOptions,
     items: Vec<Item>,
+    /// Where items are in files.
+    read_ahead: Option<ReadAhead<Image>>,
+    /// Stored pictures that turned out not to decode, with what is still to be told of them.
+    broken: Mutex<BTreeMap<usize, Option<String>>>,
     /// Channels, height, width.
     shape: Option<[usize; 3]>,
     /// One an item, or none at all.
@@ -76,9 +106,15 @@ pub struct Dataset {
 enum Item {
     /// Resized, not yet cropped.
     Picture(Image),
+    /// Read, decoded and resized whenever it is drawn.
+    Stored(StoredPicture),
     /// CHW, as the user gave them.
     Values(Vec<f32>),
 }
+
+/// A picture in a file of many: its name, where its bytes start and how many they are.
+#[derive(Debug, Deserialize)]
+pub struct Part(String, u64, usize);
 
 impl Dataset {
     /// `options`: JSON of [`DatasetOptions`].
@@ -92,12 +128,37 @@ impl Dataset {
             return Err(Error::argument("resolution", "at least 1 pixel", format!("{height}x{width}")));
         }
         let shape = size.map(|[height, width]| [options.channels, height, width]);
-        Ok(Self { options, items: Vec::new(), shape, class_labels: Vec::new() })
+        let (items, class_labels, broken) = (Vec::new(), Vec::new(), Mutex::default());
+        Ok(Self { options, items, read_ahead: None, broken, shape, class_labels })
     }
 
     /// Decodes and resizes one file.
     pub fn add_image(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.add_picture(decode(name, bytes)?)
+    }
+
+    /// Picture files of a folder, by name, that are read whenever they are drawn.
+    pub fn add_files(&mut self, folder: &Path, names: Vec<String>, strict: bool) -> Result<()> {
+        let places = names.into_iter().map(|name| (Place::File(folder.join(&name)), name));
+        self.add_stored(places, strict)
+    }
+
+    /// Pictures in a file of many, likewise. The file is opened now: its name may go.
+    pub fn add_parts(&mut self, path: &str, parts: Vec<Part>, strict: bool) -> Result<()> {
+        let file = File::open(path).map_err(|error| Error::file(path, format!("cannot be read ({error})")))?;
+        let file = Arc::new(Mutex::new(file));
+        let place = |Part(name, offset, length)| (Place::Part { file: file.clone(), offset, length }, name);
+        self.add_stored(parts.into_iter().map(place), strict)
+    }
+
+    fn add_stored(&mut self, places: impl Iterator<Item = (Place, String)>, strict: bool) -> Result<()> {
+        if cfg!(target_family = "wasm") {
+            return Err(Error::Unsupported("streaming: WebAssembly cannot read files by itself; load them at once".into()));
+        }
+        self.resolution()?;
+        self.read_ahead.get_or_insert_with(ReadAhead::new);
+        self.items.extend(places.map(|(place, name)| Item::Stored(StoredPicture { name, place, strict })));
+        Ok(())
     }
 
     /// Pictures `first` to `first + count - 1` of the built-in set.
@@ -161,25 +222,94 @@ impl Dataset {
     pub fn item(&self, index: usize) -> Result<Vec<f32>> {
         match self.get(index)? {
             Item::Values(values) => Ok(values.clone()),
-            Item::Picture(picture) => normalise(&center_crop(picture, self.resolution()?)?),
+            _ => normalise(&center_crop(&*self.picture(index)?, self.resolution()?)?),
         }
     }
 
-    /// Items one after the other, NCHW in [-1, 1]. For each the generator draws the crop, then the flip.
-    pub fn batch(&self, indices: &[usize], generator: &mut Generator) -> Result<Vec<f32>> {
+    /// Items one after the other. For each the generator draws the crop, then the flip. Where a stored picture does not
+    /// decode, the next one that does takes its place, unless it is `strict`.
+    pub fn batch(&self, indices: &[usize], generator: &mut Generator) -> Result<Batch> {
         let [channels, height, width] = self.item_shape()?;
-        let mut batch = Vec::with_capacity(indices.len() * channels * height * width);
+        let mut batch = Batch { shape: [indices.len(), channels, height, width], ..Batch::default() };
+        batch.values.reserve(batch.shape.iter().product());
         for &index in indices {
-            let start = batch.len();
-            match self.get(index)? {
-                Item::Values(values) => batch.extend(values),
-                Item::Picture(picture) => batch.extend(normalise(&self.crop(picture, generator)?)?),
-            }
-            if self.options.random_flip && draws_flip(generator) {
-                flip_rows(&mut batch[start..], width);
-            }
+            let index = self.append(index, &mut batch.values, generator)?;
+            batch.indices.push(index);
+            batch.class_labels.extend(self.class_labels.get(index).map(|&label| label as f32));
         }
         Ok(batch)
+    }
+
+    /// Says which items [`Self::batch`] will be asked for next, so that other threads read them from their files.
+    pub fn read_ahead(&self, indices: &[usize]) {
+        let Some(ahead) = &self.read_ahead else { return };
+        ahead.want(indices.iter().filter_map(|&index| match self.items.get(index) {
+            Some(Item::Stored(stored)) if !self.broken().contains_key(&index) => {
+                let (stored, options) = (stored.clone(), self.options.clone());
+                Some((index, Box::new(move || options.fit(stored.decode()?)) as Box<_>))
+            }
+            _ => None,
+        }));
+    }
+
+    /// A picture that was found not to decode, to be told to the user; each once.
+    pub fn take_problem(&self) -> Option<String> {
+        self.broken().values_mut().find_map(Option::take)
+    }
+
+    /// Appends an item to a batch; returns which it was.
+    fn append(&self, index: usize, values: &mut Vec<f32>, generator: &mut Generator) -> Result<usize> {
+        let start = values.len();
+        let index = match self.get(index)? {
+            Item::Values(item) => {
+                values.extend(item);
+                index
+            }
+            _ => {
+                let (index, picture) = self.picture_or_next(index)?;
+                values.extend(normalise(&self.crop(&picture, generator)?)?);
+                index
+            }
+        };
+        if self.options.random_flip && draws_flip(generator) {
+            let [_, _, width] = self.item_shape()?;
+            flip_rows(&mut values[start..], width);
+        }
+        Ok(index)
+    }
+
+    /// The picture, or the next after it that decodes.
+    fn picture_or_next(&self, wanted: usize) -> Result<(usize, Cow<'_, Image>)> {
+        let mut first_problem = None;
+        for index in (wanted..self.len()).chain(0..wanted) {
+            if self.broken().contains_key(&index) {
+                continue;
+            }
+            match (self.picture(index), self.get(index)?) {
+                (Ok(picture), _) => return Ok((index, picture)),
+                (Err(error @ Error::InvalidImage { .. }), Item::Stored(StoredPicture { strict: false, .. })) => {
+                    self.broken().insert(index, Some(error.to_string()));
+                    first_problem.get_or_insert(error);
+                }
+                (Err(error), _) => return Err(error),
+            }
+        }
+        Err(first_problem.unwrap_or_else(|| {
+            let (file, problem) = ("dataset".into(), "expected at least one image that can be read".into());
+            Error::MissingFile { file, problem }
+        }))
+    }
+
+    fn picture(&self, index: usize) -> Result<Cow<'_, Image>> {
+        match self.get(index)? {
+            Item::Picture(picture) => Ok(Cow::Borrowed(picture)),
+            Item::Values(_) => Err(Error::Internal("a picture was asked for where there are values".into())),
+            Item::Stored(stored) => {
+                let read = || self.options.fit(stored.decode()?);
+                let picture = self.read_ahead.as_ref().map_or_else(read, |ahead| ahead.take(index, read));
+                picture.map(Cow::Owned)
+            }
+        }
     }
 
     fn crop(&self, picture: &Image, generator: &mut Generator) -> Result<Image> {
@@ -188,18 +318,16 @@ impl Dataset {
     }
 
     fn add_picture(&mut self, picture: Image) -> Result<()> {
-        let [height, width] = self.resolution()?;
-        let picture = picture.to_channels(self.options.channels)?;
-        self.items.push(Item::Picture(match self.options.resize {
-            Resize::ShorterSide => resize_shorter_side(&picture, [height, width])?,
-            Resize::Exact => resize_exact(&picture, width, height)?,
-        }));
+        self.items.push(Item::Picture(self.options.fit(picture)?));
         Ok(())
     }
 
+    fn broken(&self) -> MutexGuard<'_, BTreeMap<usize, Option<String>>> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn resolution(&self) -> Result<[usize; 2]> {
-        let size = self.options.resolution.map(Resolution::size);
-        size.ok_or_else(|| Error::argument("resolution", "the size that pictures are brought to", "nothing"))
+        self.options.resolution()
     }
 
     fn get(&self, index: usize) -> Result<&Item> {

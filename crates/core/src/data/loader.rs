@@ -24,6 +24,9 @@ impl Default for DataLoaderOptions {
     }
 }
 
+/// How many batches are read from their files while the one before them is learned from; torch's `prefetch_factor`.
+const BATCHES_AHEAD: usize = 2;
+
 /// Items of a data set that are used together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
@@ -71,16 +74,11 @@ impl DataLoader {
             self.position = 0;
             return Ok(None);
         }
-        let indices: Vec<usize> = order[self.position..self.position + count].to_vec();
+        let (batch, rest) = order[self.position..].split_at(count);
         self.position += count;
-        let [channels, height, width] = dataset.item_shape()?;
-        let labels = indices.iter().filter_map(|&index| dataset.class_labels().get(index));
-        Ok(Some(Batch {
-            values: dataset.batch(&indices, generator)?,
-            shape: [count, channels, height, width],
-            class_labels: labels.map(|&label| label as f32).collect(),
-            indices,
-        }))
+        let soon = count + rest.len().min(batch_size.saturating_mul(BATCHES_AHEAD));
+        dataset.read_ahead(&order[self.position - count..][..soon]);
+        dataset.batch(batch, generator).map(Some)
     }
 
     /// Goes on where another loader of the same data set stood.

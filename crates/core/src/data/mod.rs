@@ -5,7 +5,9 @@ mod dataset;
 mod decode;
 mod image;
 mod loader;
+mod read_ahead;
 mod resample;
+mod stored;
 pub mod transforms;
 
 pub use butterflies::butterfly;

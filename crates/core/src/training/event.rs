@@ -13,6 +13,8 @@ use serde::Serialize;
 pub enum TrainingEvent {
     /// Before the first step; `step` is how many were done already, by the run that a checkpoint is from.
     Start { steps: usize, epochs: usize, steps_per_epoch: usize, parameters: usize, images: usize, step: usize },
+    /// Something that the run goes on without, such as a damaged checkpoint or a picture that does not decode.
+    Warning { message: String },
     /// After an optimizer step; steps and epochs count from 1, `images` is how many it saw. `grad_norm` is the length of
     /// the gradients before clipping.
     Step {

@@ -64,6 +64,9 @@ impl Trainer {
         dataset: &Dataset,
         generator: &Mutex<Generator>,
     ) -> Result<TrainingEvent> {
+        if let Some(problem) = dataset.take_problem() {
+            return Ok(TrainingEvent::Warning { message: format!("skipped {problem}") });
+        }
         match self.stage {
             Stage::Start => self.start(model, dataset),
             Stage::Steps if self.loader.remaining(dataset) == 0 => self.end_epoch(dataset, generator),

@@ -153,7 +153,9 @@ impl Dataset {
 
     fn add_stored(&mut self, places: impl Iterator<Item = (Place, String)>, strict: bool) -> Result<()> {
         if cfg!(target_family = "wasm") {
-            return Err(Error::Unsupported("streaming: WebAssembly cannot read files by itself; load them at once".into()));
+            return Err(Error::Unsupported(
+                "streaming: WebAssembly cannot read files by itself; load them at once".into(),
+            ));
         }
         self.resolution()?;
         self.read_ahead.get_or_insert_with(ReadAhead::new);

@@ -1,4 +1,4 @@
-//! The update of one parameter by AdamW, and what clipping measures.
+//! The update of one parameter by AdamW and of its moving average, and what clipping measures.
 
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
 use burn::tensor::DispatchTensor;
@@ -35,6 +35,9 @@ pub trait ParameterKernels: Backend {
         step: AdamWStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
+    /// `average + rate · (value - average)`; `kernels::plain::moving_average` is the definition.
+    fn moving_average(average: FloatTensor<Self>, value: FloatTensor<Self>, rate: f32) -> FloatTensor<Self>;
+
     /// Σx², one number.
     fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -55,6 +58,11 @@ pub fn adamw(
     });
     let (value, first, second) = <Dispatch as ParameterKernels>::adamw(value, gradient, first, second, step);
     (value, Moments { first, second })
+}
+
+/// The average after one more value; in place where nobody shares it.
+pub fn moving_average(average: DispatchTensor, value: DispatchTensor, rate: f32) -> DispatchTensor {
+    <Dispatch as ParameterKernels>::moving_average(average, value, rate)
 }
 
 /// Σx², a tensor of one number.

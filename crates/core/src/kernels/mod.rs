@@ -21,7 +21,7 @@ mod linear;
 mod plain;
 mod prediction;
 
-pub use adamw::{AdamWStep, Moments, adamw, sum_of_squares};
+pub use adamw::{AdamWStep, Moments, adamw, moving_average, sum_of_squares};
 pub use conv2d::Conv2dOptions;
 pub use prediction::keep_packed_weights;
 

@@ -206,6 +206,8 @@ fn check_adamw<B: ParameterKernels>(device: &B::Device) {
     assert_close::<B>("value", &fast.0, &slow.0);
     assert_close::<B>("first moment", &fast.1, &slow.1);
     assert_close::<B>("second moment", &fast.2, &slow.2);
+    let average = B::moving_average(on(&value), fast.0, 0.25);
+    assert_close::<B>("average", &average, &plain::moving_average::<Flex>(value.clone(), slow.0, 0.25));
     assert_close::<B>("sum", &B::sum_of_squares(on(&value)), &plain::sum_of_squares::<Flex>(value));
 }
 

@@ -1,9 +1,10 @@
 //! The exponential moving average of a model's weights, as diffusers' `EMAModel` keeps it: better samples than the
 //! weights themselves (Ho et al. 2020, section 4).
 
+use crate::kernels::moving_average;
 use crate::models::Parameters;
 use crate::{Error, Result};
-use burn::tensor::{DispatchTensor, Tensor};
+use burn::tensor::DispatchTensor;
 use serde::{Deserialize, Serialize};
 
 /// Options of `EMAModel`.
@@ -86,7 +87,7 @@ impl Ema {
             // Moved out, so that nobody shares it and it can be changed in place.
             let old = std::mem::replace(shadow, weight.clone());
             if parameter.trainable && decay > 0.0 {
-                *shadow = lerp(old, weight, decay);
+                *shadow = moving_average(old, weight, (1.0 - decay) as f32);
             }
         }
         decay
@@ -111,12 +112,6 @@ impl Ema {
         self.shadow = weights;
         self.optimization_step = optimization_step;
     }
-}
-
-fn lerp(shadow: DispatchTensor, weight: DispatchTensor, decay: f64) -> DispatchTensor {
-    // The rank of the view does not matter: both have the same shape.
-    let (shadow, weight) = (Tensor::<1>::from_dispatch(shadow), Tensor::<1>::from_dispatch(weight));
-    (shadow.clone() - (shadow - weight) * (1.0 - decay)).into_dispatch()
 }
 
 #[cfg(test)]

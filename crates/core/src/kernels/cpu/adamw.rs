@@ -1,5 +1,5 @@
 //! AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) as `torch.optim.AdamW` computes it, in one sweep over memory together with
-//! the scaling of clipped gradients and, where wanted, the exponential moving average of the parameters.
+//! the scaling of clipped gradients.
 
 use core::ops::Range;
 
@@ -25,8 +25,6 @@ pub struct Parameter<'a> {
     pub gradient: &'a [f32],
     pub first_moment: &'a mut [f32],
     pub second_moment: &'a mut [f32],
-    /// `average += (1 - decay) (value - average)` with the value just updated.
-    pub average: Option<(&'a mut [f32], f64)>,
 }
 
 /// Floats of one job.
@@ -42,15 +40,13 @@ impl AdamW {
         let gradient = parameter.gradient;
         assert_eq!((gradient.len(), parameter.first_moment.len()), (len, len), "AdamW");
         assert_eq!(parameter.second_moment.len(), len, "AdamW");
-        assert!(parameter.average.as_ref().is_none_or(|(average, _)| average.len() == len), "moving average");
-        let numbers = Numbers::new(self, parameter.average.as_ref().map_or(0.0, |(_, decay)| *decay));
+        let numbers = Numbers::new(self);
         let value = Shared::new(parameter.value);
         let moments = [Shared::new(parameter.first_moment), Shared::new(parameter.second_moment)];
-        let average = parameter.average.map(|(average, _)| Shared::new(average));
         parallel_for(len.div_ceil(CHUNK), |chunk| {
             let range = chunk * CHUNK..len.min((chunk + 1) * CHUNK);
             // SAFETY: each job has its own chunk of slices of one length.
-            unsafe { sweep(&Job { numbers, value, gradient, moments, average, range }) };
+            unsafe { sweep(&Job { numbers, value, gradient, moments, range }) };
         });
     }
 }
@@ -66,11 +62,10 @@ struct Numbers {
     root_correction: f32,
     epsilon: f32,
     step_size: f32,
-    average_rate: f32,
 }
 
 impl Numbers {
-    fn new(adamw: &AdamW, decay: f64) -> Self {
+    fn new(adamw: &AdamW) -> Self {
         let (beta_1, beta_2) = adamw.betas;
         let correction = |beta: f64| 1.0 - beta.powf(adamw.step as f64);
         Numbers {
@@ -82,7 +77,6 @@ impl Numbers {
             root_correction: correction(beta_2).sqrt() as f32,
             epsilon: adamw.epsilon as f32,
             step_size: (adamw.learning_rate / correction(beta_1)) as f32,
-            average_rate: (1.0 - decay) as f32,
         }
     }
 }
@@ -92,7 +86,6 @@ struct Job<'a> {
     value: Shared<'a>,
     gradient: &'a [f32],
     moments: [Shared<'a>; 2],
-    average: Option<Shared<'a>>,
     range: Range<usize>,
 }
 
@@ -121,11 +114,6 @@ unsafe fn body<S: Simd>(s: S, job: &Job<'_>) {
             s.store_lanes(m_at, lanes, m);
             s.store_lanes(v_at, lanes, v);
             s.store_lanes(p_at, lanes, p);
-            if let Some(average) = job.average {
-                let at = average.pointer().add(i);
-                let average = s.load_lanes(at, lanes);
-                s.store_lanes(at, lanes, s.fma(s.splat(n.average_rate), s.sub(p, average), average));
-            }
         }
         i += S::LANES;
     }
@@ -144,9 +132,9 @@ mod tests {
         Isa::for_each(|isa| {
             let mut noise = Noise::new(17);
             let mut p = noise.vec(len);
-            let (mut m, mut v, mut average) = (vec![0.0; len], vec![0.0; len], p.clone());
+            let (mut m, mut v) = (vec![0.0; len], vec![0.0; len]);
             let wide = |x: &[f32]| x.iter().map(|&x| x as f64).collect::<Vec<_>>();
-            let (mut ep, mut em, mut ev, mut ea) = (wide(&p), vec![0.0; len], vec![0.0; len], wide(&p));
+            let (mut ep, mut em, mut ev) = (wide(&p), vec![0.0; len], vec![0.0; len]);
             for step in 1..=3 {
                 let g = noise.vec(len);
                 let adamw = AdamW {
@@ -157,13 +145,7 @@ mod tests {
                     step,
                     gradient_scale: 0.5,
                 };
-                adamw.update(Parameter {
-                    value: &mut p,
-                    gradient: &g,
-                    first_moment: &mut m,
-                    second_moment: &mut v,
-                    average: Some((&mut average, 0.9)),
-                });
+                adamw.update(Parameter { value: &mut p, gradient: &g, first_moment: &mut m, second_moment: &mut v });
                 for i in 0..len {
                     let g = g[i] as f64 * 0.5;
                     ep[i] *= 1.0 - 1e-2 * 0.1;
@@ -171,11 +153,9 @@ mod tests {
                     ev[i] = 0.999 * ev[i] + 0.001 * g * g;
                     let denominator = (ev[i] / (1.0 - 0.999f64.powi(step as i32))).sqrt() + 1e-8;
                     ep[i] -= 1e-2 * em[i] / (1.0 - 0.95f64.powi(step as i32)) / denominator;
-                    ea[i] = 0.9 * ea[i] + 0.1 * ep[i];
                 }
             }
-            for (name, actual, expected) in [("p", &p, &ep), ("m", &m, &em), ("v", &v, &ev), ("average", &average, &ea)]
-            {
+            for (name, actual, expected) in [("p", &p, &ep), ("m", &m, &em), ("v", &v, &ev)] {
                 assert_close(actual, expected, 1e-6, &format!("{name} {isa:?}"));
             }
         });

@@ -13,6 +13,7 @@ mod simd;
 
 pub mod adamw;
 pub mod attention;
+pub mod average;
 pub mod buffers;
 pub mod conv_direct;
 pub mod elementwise;

@@ -1,15 +1,10 @@
 //! The update of one parameter by AdamW: one sweep over value, gradient and both moments. The formula stands in
 //! `kernels::plain::adamw`.
 
-use super::tensors::{buffer, elementwise, len};
+use super::tensors::{buffer, elementwise, len, own};
 use crate::kernels::AdamWStep;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
-
-/// The tensor itself where nobody else holds it, else a copy that may be changed.
-fn own(x: CubeTensor) -> CubeTensor {
-    if x.can_mut() && x.is_contiguous() { x } else { x.copy() }
-}
 
 /// New value and moments.
 pub fn adamw(

@@ -3,6 +3,7 @@
 
 mod adamw;
 mod attention;
+mod average;
 mod convolution;
 mod elementwise;
 mod group_norm;
@@ -119,6 +120,10 @@ impl KernelGradients for CubeBackend {
 impl ParameterKernels for CubeBackend {
     fn adamw(value: T, gradient: T, first: T, second: T, step: AdamWStep) -> (T, T, T) {
         adamw::adamw(value, &contiguous(gradient), first, second, step)
+    }
+
+    fn moving_average(average: T, value: T, rate: f32) -> T {
+        average::moving_average(average, &contiguous(value), rate)
     }
 
     fn sum_of_squares(x: T) -> T {

@@ -10,7 +10,7 @@ use super::adamw::{AdamWStep, ParameterKernels};
 use super::cpu::attention::{AttentionGradients, AttentionShape, attention, attention_gradient};
 use super::cpu::gemm::{LinearShape, linear, linear_input_gradient, linear_weight_gradient};
 use super::cpu::group_norm::{Norm, NormGradients, NormShape, Statistics, group_norm, group_norm_gradient};
-use super::cpu::{adamw, elementwise, reduce};
+use super::cpu::{adamw, average, elementwise, reduce};
 use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels};
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use tensors::{contiguous, filled, values, values_mut};
@@ -167,9 +167,13 @@ impl ParameterKernels for Flex {
             gradient: values(&gradient),
             first_moment: values_mut(&mut first),
             second_moment: values_mut(&mut second),
-            average: None,
         });
         (value, first, second)
+    }
+
+    fn moving_average(mut average: T, value: T, rate: f32) -> T {
+        average::moving_average(values_mut(&mut average), values(&contiguous(value)), rate);
+        average
     }
 
     fn sum_of_squares(x: T) -> T {

@@ -12,7 +12,7 @@ mod group_norm;
 mod linear;
 
 #[cfg(test)]
-pub use adamw::{adamw, sum_of_squares};
+pub use adamw::{adamw, moving_average, sum_of_squares};
 pub use attention::{attention, attention_backward};
 #[cfg(test)]
 pub use conv2d::{channel_sums, conv2d, conv2d_input_gradient, conv2d_weight_gradient};

@@ -30,7 +30,7 @@ const studioPage: UserConfig = {
   sourcemap: false,
   outExtensions: () => ({ js: ".js" }),
   copy: [
-    ...["index.html", "style.css"].map((name) => `ts/src/studio/page/${name}`),
+    ...["index.html", "style.css", "icon.svg"].map((name) => `ts/src/studio/page/${name}`),
     "node_modules/uplot/dist/uPlot.min.css",
     { from: "node_modules/uplot/LICENSE", to: "dist/studio", rename: "uPlot.LICENSE" },
   ],

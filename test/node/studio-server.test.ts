@@ -118,10 +118,13 @@ test("the page and what it loads", async () => {
   const { body } = await ask("");
   expect(body).toContain("<title>emberwing studio</title>");
   const files = Array.from(body.matchAll(/(?:src|href)="([^"#][^"]*)"/g), ([, file]) => file ?? "");
-  expect(files).toEqual(["data:,", "uPlot.min.css", "style.css", "page.js"]);
-  for (const file of files.slice(1)) {
+  expect(files).toEqual(["icon.svg", "uPlot.min.css", "style.css", "page.js"]);
+  for (const file of files) {
     const { status, headers, body } = await ask(file);
-    expect([status, headers["content-type"]]).toEqual([200, expect.stringMatching(/^text\/(css|javascript);/)]);
+    expect([status, headers["content-type"]]).toEqual([
+      200,
+      expect.stringMatching(/^(text\/(css|javascript);|image\/svg)/),
+    ]);
     expect(body).not.toMatch(/https?:\/\/(?!www\.w3\.org|github\.com)/);
   }
   expect((await ask("page.js")).body).toContain("Leon Sorokin");

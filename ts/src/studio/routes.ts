@@ -22,6 +22,7 @@ const PAGE_FILES: Readonly<Record<string, [file: string, type: string]>> = {
   "": ["index.html", HTML],
   "style.css": ["style.css", CSS],
   "uPlot.min.css": ["uPlot.min.css", CSS],
+  "icon.svg": ["icon.svg", "image/svg+xml"],
   "page.js": ["page.js", JAVASCRIPT],
 };
 

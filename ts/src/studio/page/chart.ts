@@ -119,7 +119,7 @@ export class Chart {
       const colour = colourOf(curve.look.variable);
       return {
         ...{ stroke: isFaint ? colour + FAINT : colour, width: isFaint ? 1 : 2, dash: [...curve.look.dash] },
-        ...{ show: !this.#off.has(curve.id), spanGaps: true, points: { show: curve.points.length < 2 } },
+        ...{ show: !this.#off.has(curve.id), spanGaps: true, points: { show: isSingle } },
       };
     });
     const axis: uPlot.Axis = {
@@ -207,5 +207,9 @@ export class Chart {
     return `${this.#options.title}${scale}: ${parts.join("; ") || "no run is chosen"}. Arrow keys move the cursor.`;
   }
 }
+
+/** A line through one point is nothing to see. */
+const isSingle = ({ data }: uPlot, series: number): boolean =>
+  (data[series] ?? []).filter((value) => value !== undefined && value !== null).length < 2;
 
 const stepLabel = (step: number): string => (Number.isInteger(step) ? wholeNumber(step) : "");

@@ -15,6 +15,7 @@ export class WatchedRun {
   chosen: boolean;
   /** What went wrong with its files when they were last asked for. */
   problem = "";
+  #following: Promise<void> | undefined;
   #next = 0;
   #log = "";
   #record: string | undefined;
@@ -26,8 +27,15 @@ export class WatchedRun {
     this.chosen = chosen;
   }
 
-  /** Gets what is new in the folder; `onPart` hears of each part of a long log. */
-  async follow(onPart: () => void): Promise<void> {
+  /** Gets what is new in the folder, once at a time; `onPart` hears of each part of a long log. */
+  follow(onPart: () => void): Promise<void> {
+    this.#following ??= this.#follow(onPart).finally(() => {
+      this.#following = undefined;
+    });
+    return this.#following;
+  }
+
+  async #follow(onPart: () => void): Promise<void> {
     this.problem = "";
     try {
       await this.#followRecord();

@@ -252,6 +252,13 @@ describe("the list of runs", () => {
     expect(a.id).not.toBe(b.id);
   });
 
+  test("has a run once, also where the run itself is named, and its folder too", async () => {
+    const other = await startStudio(folder, "runs/one", "runs", "runs/one");
+    const { runs } = await (await fetch(`${other.url}api/runs`)).json();
+    expect(runs.filter(({ name }: Listed) => name === "one")).toHaveLength(1);
+    await other.stop();
+  });
+
   test("says what is wrong with a folder, and goes on", async () => {
     await writeRun(join(folder, "runs/empty"), "");
     await writeRun(join(folder, "runs/text"), "this is no log\n");

@@ -1,4 +1,4 @@
-import { defineConfig, type Rolldown } from "tsdown";
+import { defineConfig, type Rolldown, type UserConfig } from "tsdown";
 
 /**
  * The wasm-bindgen module stays a file of its own, so that `new URL("emberwing_bg.wasm", import.meta.url)` inside it
@@ -18,6 +18,24 @@ const shared = {
   banner: { dts: '/// <reference lib="esnext.disposable" />' },
 } as const;
 
+/** The studio's page, with everything that it needs: it is shown where there may be no network. */
+const studioPage: UserConfig = {
+  ...shared,
+  outDir: "dist/studio",
+  entry: ["ts/src/studio/page/page.ts"],
+  format: "esm",
+  platform: "browser",
+  noExternal: ["uplot"],
+  dts: false,
+  sourcemap: false,
+  outExtensions: () => ({ js: ".js" }),
+  copy: [
+    ...["index.html", "style.css", "icon.svg"].map((name) => `ts/src/studio/page/${name}`),
+    "node_modules/uplot/dist/uPlot.min.css",
+    { from: "node_modules/uplot/LICENSE", to: "dist/studio", rename: "uPlot.LICENSE" },
+  ],
+};
+
 export default defineConfig([
   { ...shared, entry: ["ts/src/node.ts", "ts/src/cli.ts"], format: "esm", platform: "node", dts: true },
   { ...shared, entry: ["ts/src/node.ts"], format: "cjs", platform: "node", dts: true },
@@ -30,4 +48,5 @@ export default defineConfig([
     outExtensions: () => ({ js: ".mjs", dts: ".d.mts" }),
     plugins: [wasmBesideEntry],
   },
+  studioPage,
 ]);

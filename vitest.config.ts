@@ -45,6 +45,8 @@ function graphicsCard() {
 export default defineConfig({
   test: {
     testTimeout: 60_000,
+    // What a page or a process shows comes when it comes, on a busy machine later.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       engine("napi", "ts/src/node.ts", {
         exclude: ["test/package/**", "test/gpu/**"],

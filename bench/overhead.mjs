@@ -1,13 +1,15 @@
 /**
- * What stands beside the arithmetic of a training run: the data loader, checkpoints, logs, each against a train step of
- * the course's model.
+ * What stands beside the arithmetic of a training run: the data loader, checkpoints, logs and the report, each against a
+ * train step of the course's model.
  *
  *     node bench/overhead.mjs [--steps 6]
  */
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { DataLoader, DDPMScheduler, Generator, imagesFromTensor, loadDataset, Trainer, UNet2DModel } from "emberwing";
 
@@ -81,6 +83,25 @@ async function trainStep(options) {
   return { step: median(times), checkpoint };
 }
 
+/**
+ * The share of a run by the command that is not the steps themselves: events, both logs, the report. The log's last
+ * number is the time of the steps alone, and its last change came after everything that was written on the way.
+ */
+async function watchingShare(steps) {
+  const folder = await mkdtemp(join(tmpdir(), "emberwing-bench-"));
+  const cli = fileURLToPath(new URL("../dist/cli.mjs", import.meta.url));
+  const flags = ["--max-train-steps", String(steps), "--save-images-epochs", "1000", "--ddpm-num-inference-steps", "1"];
+  execFileSync(process.execPath, [cli, "train", "--preset", "course", ...flags, "--output-dir", folder], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const log = join(folder, "metrics.jsonl");
+  const { seconds } = JSON.parse((await readFile(log, "utf8")).trim().split("\n").at(-1));
+  const { began } = JSON.parse(await readFile(join(folder, "run.json"), "utf8"));
+  const passed = ((await stat(log)).mtimeMs - Date.parse(began)) / 1000;
+  await rm(folder, { recursive: true });
+  return (passed - seconds) / seconds;
+}
+
 /** Milliseconds of handing an event over and of everything else that is not arithmetic, with a model of almost none. */
 async function eventTime() {
   const small = await UNet2DModel.create({
@@ -117,3 +138,5 @@ console.log(`data loader, streaming: ${streamed.toFixed(0)} images/s, ${(streame
 console.log(`whole step of a model of a few weights, event included: ${events.toFixed(2)} ms, ${share(events)}`);
 console.log(`moving average: ${(average.step - plain.step).toFixed(0)} ms, ${share(average.step - plain.step)}`);
 console.log(`checkpoint: ${plain.checkpoint.toFixed(0)} ms; every 500 steps, ${share(plain.checkpoint / 500)}`);
+const watching = await watchingShare(Math.min(3 * STEPS, 15));
+console.log(`events, metrics.jsonl, TensorBoard log and report.html: ${(100 * watching).toFixed(2)} % of the steps`);

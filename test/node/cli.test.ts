@@ -196,11 +196,14 @@ describe("info", () => {
 });
 
 describe("help", () => {
-  test.each([["--help"], ["train --help"], ["sample --help"], ["info --help"]])("%s has examples", async (args) => {
-    const { code, stdout } = await run(args.split(" "), folder);
-    expect(code).toBe(0);
-    expect(stdout).toContain("Examples:\n  emberwing ");
-  });
+  test.each([["--help"], ["train --help"], ["sample --help"], ["studio --help"], ["info --help"]])(
+    "%s has examples",
+    async (args) => {
+      const { code, stdout } = await run(args.split(" "), folder);
+      expect(code).toBe(0);
+      expect(stdout).toContain("Examples:\n  emberwing ");
+    },
+  );
 
   test("is shown where no command is given, which is wrong usage", async () => {
     const { code, stderr } = await run([], folder);

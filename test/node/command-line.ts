@@ -19,6 +19,8 @@ export interface Running {
   outcome: Promise<Outcome>;
   /** Resolves once standard error matches. */
   says(pattern: RegExp): Promise<void>;
+  /** Resolves to what standard output has that matches. */
+  prints(pattern: RegExp): Promise<string>;
 }
 
 export function start(args: readonly string[], cwd: string): Running {
@@ -30,13 +32,17 @@ export function start(args: readonly string[], cwd: string): Running {
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, ...output }));
   });
-  const says = async (pattern: RegExp): Promise<void> => {
-    while (!pattern.test(output.stderr)) {
+  const waitFor = async (stream: "stdout" | "stderr", pattern: RegExp): Promise<string> => {
+    for (;;) {
+      const [found] = pattern.exec(output[stream]) ?? [];
+      if (found !== undefined) return found;
       if (child.exitCode !== null) throw new Error(`the command ended without saying ${pattern}:\n${output.stderr}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };
-  return { process: child, outcome, says };
+  const says = async (pattern: RegExp): Promise<void> => void (await waitFor("stderr", pattern));
+  const prints = (pattern: RegExp): Promise<string> => waitFor("stdout", pattern);
+  return { process: child, outcome, says, prints };
 }
 
 export function run(args: readonly string[], cwd: string): Promise<Outcome> {

@@ -41,6 +41,9 @@ test("the tarball holds what the entries need and no sources", async () => {
       "dist/browser.mjs",
       "dist/cli.mjs",
       "dist/wasm/emberwing_bg.wasm",
+      ...["index.html", "style.css", "icon.svg", "page.js", "uPlot.min.css", "uPlot.LICENSE"].map(
+        (name) => `dist/studio/${name}`,
+      ),
       `dist/native/emberwing.${process.platform}-${process.arch}.node`,
     ]),
   );

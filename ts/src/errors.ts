@@ -15,7 +15,7 @@
  * - `OutOfMemory`: a device has no memory left for what was asked.
  * - `Internal`: a calculation failed inside; always a bug worth a report.
  * - `WriteFailed`: a file or folder cannot be written.
- * - `InUse`: another run writes to the folder.
+ * - `InUse`: another run writes to the folder, or another program listens on the port.
  * - `NotInitialized`: the engine is not there: `init()` was not awaited, or the native addon was not built.
  * - `Usage`: the command line was not understood.
  */

@@ -3,7 +3,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 const root = new URL(".", import.meta.url);
-const platform = ["node.ts", "browser.ts", "cli.ts", "cli/", "platform/node-files.ts"];
+const platform = [
+  "node.ts",
+  "browser.ts",
+  "cli.ts",
+  "cli/",
+  "studio/",
+  "platform/node-files.ts",
+  "platform/folder-lock.ts",
+];
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .map((file) => file.replaceAll("\\", "/"))
@@ -25,7 +33,7 @@ function expectNoImports(folder: string, forbidden: RegExp): void {
     ).toEqual([]);
 }
 
-test("only the entry files and the command line have platform words", () => {
+test("only the entry files, the command line and the studio have platform words", () => {
   expect(shared.length).toBeGreaterThan(30);
   for (const file of shared) {
     const text = readFileSync(new URL(file, root), "utf8").replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
@@ -43,6 +51,19 @@ describe("layers", () => {
     for (const folder of ["schedulers/", "models/", "random/", "pretrained/", "platform/"]) {
       expectNoImports(folder, /\/(pipelines|training|data)\//);
     }
+  });
+
+  test("the studio's page has nothing of Node, nor of the engine", () => {
+    expectNoImports("studio/page/", /^node:|\/(cli|platform|models|pipelines|engine|core)[/.]/);
+    expectNoImports("studio/page/", /^\.\.\/(?!protocol\.js|\.\.\/figures\/series\.js)/);
+  });
+
+  test("the library does not know the studio, nor the command line", () => {
+    for (const file of shared)
+      expect(
+        importsOf(file).filter((path) => /\/(studio|cli)\//.test(path)),
+        file,
+      ).toEqual([]);
   });
 
   test("nothing imports the entry files, and only they import the index", () => {

@@ -1,15 +1,17 @@
-/** `emberwing train | sample | info`. */
+/** `emberwing train | sample | studio | info`. */
 import { Command } from "commander";
 import { EXIT_OK, reportFailure } from "./failure.js";
 import { addInfoCommand } from "./info.js";
 import { packageVersion } from "./package-version.js";
 import { addSampleCommand } from "./sample.js";
+import { addStudioCommand } from "./studio.js";
 import { addTrainCommand } from "./train.js";
 
 const EXAMPLES = `
 Examples:
   emberwing train                                  learn the built-in butterflies, then draw some
   emberwing sample --pipeline emberwing-output     draw more
+  emberwing studio                                 watch and compare runs in the browser
   emberwing info emberwing-output                  what is in that folder
 
 emberwing COMMAND --help shows the flags of a command.`;
@@ -35,6 +37,7 @@ function buildProgram(): Command {
     .addHelpText("after", EXAMPLES);
   addTrainCommand(program);
   addSampleCommand(program);
+  addStudioCommand(program);
   addInfoCommand(program);
   return program;
 }

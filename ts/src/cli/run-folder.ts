@@ -4,6 +4,7 @@ import { Image } from "../images.js";
 import type { FolderLock } from "../platform/files.js";
 import { nodeFiles } from "../platform/node-files.js";
 import { MetricsLog, type StepMetrics } from "./metrics-log.js";
+import type { RunRecord } from "./run-record.js";
 import { TensorBoardLog } from "./tensorboard-log.js";
 
 /** Who else is told of every step and every grid. */
@@ -32,6 +33,7 @@ export class RunFolder {
   static async open(path: string, logger: Logger): Promise<RunFolder> {
     await nodeFiles.makeWritable(path);
     const lock = await nodeFiles.lock(path);
+    await removeHalfWritten(path);
     await nodeFiles.makeWritable(join(path, "samples"));
     return new RunFolder(path, lock, logger);
   }
@@ -75,6 +77,11 @@ export class RunFolder {
     return file;
   }
 
+  /** What the run is: for the studio, and for whoever wants to know later. */
+  async saveRecord(record: RunRecord): Promise<void> {
+    await nodeFiles.write(join(this.path, "run.json"), `${JSON.stringify(record, null, 2)}\n`);
+  }
+
   async saveText(name: "loss.svg" | "report.html" | "classes.json", text: string): Promise<string> {
     const file = join(this.path, name);
     await nodeFiles.write(file, text);
@@ -99,4 +106,10 @@ export class RunFolder {
     }
     return grids;
   }
+}
+
+/** What a killed run was writing under a name of `nodeFiles.write`. */
+async function removeHalfWritten(path: string): Promise<void> {
+  const names = (await nodeFiles.list(path, { recursive: false })) ?? [];
+  for (const name of names) if (/^\.[\da-f-]{36}\.tmp$/.test(name)) await nodeFiles.remove(join(path, name));
 }

@@ -8,17 +8,16 @@ import type { UNet2DModel } from "../models/unet-2d-model.js";
 import { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
 import type { StepProgress } from "../pipelines/diffusion-pipeline.js";
 import { Generator } from "../random/generator.js";
-import { renderReport } from "../report/report.js";
 import { Trainer, type TrainerOptions } from "../training/trainer.js";
 import { enlarge } from "./enlarge.js";
 import { Interrupt } from "./interrupt.js";
+import { LiveReport } from "./live-report.js";
 import { showProgress } from "./progress.js";
 import { RunFolder } from "./run-folder.js";
 import { classesInTurn } from "./sampling.js";
 import { formatTable } from "./table.js";
 import { addTrainFlags, type TrainFlags } from "./train-flags.js";
 import { channelsOf, type TrainSettings } from "./train-options.js";
-import { describeRun } from "./train-report.js";
 import { startOf } from "./train-start.js";
 import { TrainingRun } from "./training-run.js";
 
@@ -39,14 +38,30 @@ async function train(flags: TrainFlags): Promise<void> {
   using interrupt = new Interrupt();
   const run = new TrainingRun(settings, folder, pipeline, interrupt);
   using trainer = new Trainer(trainerOptions(settings, pipeline, dataset, generator), folder.lock);
-  await run.train(trainer);
-  const trained = settings.useEma
-    ? new DDPMPipeline({ ...pipeline.components, unet: await trainer.emaModel() })
-    : pipeline;
-  const samples = await drawSamples(settings, trained, interrupt);
-  const withoutEma = settings.useEma ? await drawSamples(settings, pipeline, interrupt) : [];
-  const report = renderReport(describeRun({ settings, dataset, pipeline, run, samples }));
-  process.stdout.write(await writeResults(folder, { run, dataset, samples, withoutEma, report }));
+  const report = new LiveReport(folder, { settings, dataset, pipeline, run });
+  const lines = await reportingFailure(report, async () => {
+    await run.train(trainer, () => report.follow());
+    await report.write({ name: interrupt.requested ? "ended" : "drawing" });
+    const average = settings.useEma
+      ? new DDPMPipeline({ ...pipeline.components, unet: await trainer.emaModel() })
+      : undefined;
+    const samples = await drawSamples(settings, average ?? pipeline, interrupt);
+    const withoutEma = average ? await drawSamples(settings, pipeline, interrupt) : [];
+    const written = await writeResults(folder, { run, dataset, samples, withoutEma });
+    return [...written, ["report", await report.write({ name: "ended" }, samples)] as const];
+  });
+  process.stdout.write(formatTable(lines));
+}
+
+/** So that the report of a run that failed does not go on saying that it trains. */
+async function reportingFailure<T>(report: LiveReport, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    // Where the disk is full this fails as well; the user is told of the first error.
+    await report.write({ name: "failed", problem: (error as Error).message }).catch(() => undefined);
+    throw error;
+  }
 }
 
 function loadPictures(settings: TrainSettings): Promise<Dataset> {
@@ -109,12 +124,11 @@ interface Results {
   samples: Image[];
   /** Drawn with the weights themselves, where `samples` are drawn with their average. */
   withoutEma: Image[];
-  report: string;
 }
 
-/** Writes what the run made beside its pipeline; returns the lines that say where. */
-async function writeResults(folder: RunFolder, results: Results): Promise<string> {
-  const { run, dataset, samples, withoutEma, report } = results;
+/** Writes what the run made beside its pipeline; returns what to say of where. */
+async function writeResults(folder: RunFolder, results: Results): Promise<[string, string][]> {
+  const { run, dataset, samples, withoutEma } = results;
   const lines: [string, string][] = [["pipeline", `${folder.path} (loads in emberwing and in Python's diffusers)`]];
   const sheet = (images: Image[]): Image => imageGrid(images.map(enlarge));
   if (samples.length > 0) lines.push(["samples", await folder.saveSamples("samples.png", sheet(samples))]);
@@ -125,6 +139,5 @@ async function writeResults(folder: RunFolder, results: Results): Promise<string
     lines.push(["classes", await folder.saveText("classes.json", `${JSON.stringify(dataset.classNames, null, 2)}\n`)]);
   }
   if (run.losses.length > 0) lines.push(["loss", await folder.saveText("loss.svg", plotLosses(run.losses))]);
-  lines.push(["report", await folder.saveText("report.html", report)]);
-  return formatTable(lines);
+  return lines;
 }

@@ -1,5 +1,5 @@
 /** A training run as the command line does it: every step logged, grids of samples in between. */
-import { type Image, imageGrid } from "../images.js";
+import { imageGrid } from "../images.js";
 import { DDIMPipeline } from "../pipelines/ddim-pipeline.js";
 import type { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
 import type { Trainer, TrainingEvent } from "../training/trainer.js";
@@ -7,6 +7,7 @@ import type { Interrupt } from "./interrupt.js";
 import { PREVIEW_STEPS } from "./presets.js";
 import { showProgress } from "./progress.js";
 import type { RunFolder } from "./run-folder.js";
+import { recordRun } from "./run-record.js";
 import { classesInTurn } from "./sampling.js";
 import type { TrainSettings } from "./train-options.js";
 
@@ -16,7 +17,7 @@ type EventOf<Type extends TrainingEvent["type"]> = Extract<TrainingEvent, { type
 export interface Preview {
   readonly step: number;
   readonly epoch: number;
-  readonly grid: Image;
+  readonly png: Uint8Array;
 }
 
 export class TrainingRun {
@@ -33,6 +34,8 @@ export class TrainingRun {
   #plan: EventOf<"start"> | undefined;
   #resumedFrom: string | undefined;
   #trainer: Trainer | undefined;
+  #step = 0;
+  #began = 0;
   /** Pictures and seconds since this process began. */
   #images = 0;
   #busy = 0;
@@ -49,18 +52,35 @@ export class TrainingRun {
     return this.#plan?.steps ?? 0;
   }
 
+  /** The steps that are done, those before a resume included. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** If the rest goes on as fast as this process has been, pictures in between included; absent before its first step. */
+  get secondsLeft(): number | undefined {
+    const done = this.#step - (this.#plan?.step ?? 0);
+    if (done === 0) return undefined;
+    return ((performance.now() - this.#began) / 1000 / done) * (this.plannedSteps - this.#step);
+  }
+
   /** 0 before the first step. */
   get imagesPerSecond(): number {
     return this.#busy > 0 ? this.#images / this.#busy : 0;
   }
 
-  /** Trains to the end, or to the end of the step in which Ctrl-C came. The trainer saves pipeline and checkpoints. */
-  async train(trainer: Trainer): Promise<void> {
+  /**
+   * Trains to the end, or to the end of the step in which Ctrl-C came. The trainer saves pipeline and checkpoints.
+   *
+   * @param afterEvent Called whenever something happened.
+   */
+  async train(trainer: Trainer, afterEvent: () => Promise<void>): Promise<void> {
     this.#trainer = trainer;
     try {
       let asked = performance.now();
       for await (const event of trainer.run()) {
         await this.#handle(event, (performance.now() - asked) / 1000);
+        await afterEvent();
         if (this.#interrupt.requested) break;
         asked = performance.now();
       }
@@ -82,6 +102,7 @@ export class TrainingRun {
       case "step":
         return this.#recordStep(event, seconds);
       case "skipped":
+        this.#step = event.step;
         return warn(`step ${event.step} changed nothing: ${event.problem}`);
       case "checkpoint":
         return this.#folder.keepMetrics(event.path);
@@ -94,15 +115,19 @@ export class TrainingRun {
 
   async #begin(plan: EventOf<"start">): Promise<void> {
     this.#plan = plan;
+    this.#step = plan.step;
+    this.#began = performance.now();
     const { metrics, grids } = await this.#folder.begin(plan.step, this.#resumedFrom);
+    await this.#folder.saveRecord(recordRun(this.#settings, this.#pipeline, plan));
     this.losses.push(...metrics.map(({ loss }) => loss));
     this.seconds = metrics.at(-1)?.seconds ?? 0;
     const epochOf = (step: number): number => Math.ceil(step / plan.stepsPerEpoch);
-    this.previews.push(...grids.map(({ step, grid }) => ({ step, epoch: epochOf(step), grid })));
+    this.previews.push(...grids.map(({ step, grid }) => ({ step, epoch: epochOf(step), png: grid.toPNG() })));
   }
 
   #recordStep(event: EventOf<"step">, seconds: number): void {
     const { step, epoch, loss, learningRate, gradNorm, emaDecay, images } = event;
+    this.#step = step;
     this.seconds += seconds;
     this.#busy += seconds;
     this.#images += images;
@@ -135,7 +160,7 @@ export class TrainingRun {
     average?.dispose();
     if (!images) return;
     const grid = imageGrid(images.images);
-    this.previews.push({ step, epoch, grid });
+    this.previews.push({ step, epoch, png: grid.toPNG() });
     await this.#folder.saveProgress(step, grid);
   }
 }

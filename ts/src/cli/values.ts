@@ -1,12 +1,13 @@
 /** Values of flags: text to numbers, or a refusal that says what was expected. */
 import { InvalidArgumentError } from "commander";
 
-/** Whole numbers of at least `minimum`. */
-export function integerFrom(minimum: number): (text: string) => number {
+/** Whole numbers from `minimum` to `maximum`, both included. */
+export function integerFrom(minimum: number, maximum = Infinity): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(value) && value >= minimum) return value;
-    throw new InvalidArgumentError(`Expected a whole number of at least ${minimum}.`);
+    if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(value) && value >= minimum && value <= maximum) return value;
+    const most = maximum === Infinity ? "" : ` and at most ${maximum}`;
+    throw new InvalidArgumentError(`Expected a whole number of at least ${minimum}${most}.`);
   };
 }
 

@@ -29,9 +29,15 @@ export function thinned(points: readonly Point[], limit: number): readonly Point
   return buckets.flatMap(extremes);
 }
 
+/** The lowest and the highest of a bucket, in their order; one where they are the same. */
 function extremes(bucket: readonly Point[]): Point[] {
-  const byHeight = [...bucket].sort((a, b) => a.y - b.y);
-  return [...new Set([byHeight[0], byHeight[byHeight.length - 1]])]
-    .filter((point) => point !== undefined)
-    .sort((a, b) => a.x - b.x);
+  const [first] = bucket;
+  if (first === undefined) return [];
+  let [low, high] = [first, first];
+  for (const point of bucket) {
+    if (point.y < low.y) low = point;
+    if (point.y > high.y) high = point;
+  }
+  if (low === high) return [low];
+  return low.x < high.x ? [low, high] : [high, low];
 }

@@ -1,4 +1,4 @@
-/** One run at a time in a folder: a file in it says which process writes there. Imported by `node-files.ts` alone. */
+/** One run at a time in a folder: a file in it says which process writes there. Imported where there is Node. */
 import { open, readFile, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -40,6 +40,13 @@ export async function lockFolder(directory: string): Promise<FolderLock> {
       await rm(path, { force: true });
     },
   };
+}
+
+/** Whether a run that is alive has the folder. Takes nothing. */
+export async function isLocked(directory: string): Promise<boolean> {
+  const path = join(directory, LOCK_FILE);
+  const owner = await readOwner(path);
+  return owner !== undefined && isAlive(owner, path);
 }
 
 async function create(path: string, owner: Owner): Promise<boolean> {

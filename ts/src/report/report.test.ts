@@ -51,6 +51,15 @@ describe("renderReport", () => {
     expect(html).toContain("from_pretrained(&quot;C:\\\\runs\\\\\\&quot;one\\&quot;&quot;)");
   });
 
+  test("loads itself again while the run goes on, and only then", () => {
+    const live = renderReport({ ...report, live: { text: "Training, step 1 of 2", refreshSeconds: 5 } });
+    expect(live).toContain('<meta http-equiv="refresh" content="5">');
+    expect(live).toContain("Training, step 1 of 2");
+    expect(live).not.toContain("from_pretrained");
+    expect(html).not.toContain("http-equiv");
+    expect(html).not.toContain('class="live"');
+  });
+
   test("leaves out the parts that a stopped run does not have", () => {
     const html = renderReport({ ...report, samples: [], progress: [], losses: [] });
     const headings = Array.from(html.matchAll(/<h2>([^<]*)<\/h2>/g), ([, text]) => text);

@@ -1,4 +1,4 @@
-/** The report of a training run: one HTML page that needs nothing beside it. */
+/** The report of a training run: one HTML page that needs nothing beside it, and that follows the run while it goes on. */
 
 import { plotLossesApart } from "../figures/losses.js";
 import { element, escapeMarkup, textElement } from "../figures/svg.js";
@@ -11,6 +11,14 @@ export interface ReportPicture {
   readonly png: Uint8Array;
 }
 
+/** What a run is doing, for as long as there will be a newer report. */
+export interface LiveStatus {
+  /** Such as "Training, step 120 of 900, 3 min left". */
+  readonly text: string;
+  /** How long until the page is to be read again. */
+  readonly refreshSeconds: number;
+}
+
 /** A name and its value, as shown. */
 export type ReportRow = readonly [name: string, value: string];
 
@@ -18,6 +26,8 @@ export interface RunReport {
   readonly title: string;
   /** One sentence under the title. */
   readonly summary: string;
+  /** Absent once the run has ended: then the page does not load itself again, and says how to use the pipeline. */
+  readonly live?: LiveStatus;
   /** The few numbers that matter most. */
   readonly facts: readonly ReportRow[];
   readonly samples: readonly ReportPicture[];
@@ -45,14 +55,17 @@ export function renderReport(report: RunReport): string {
     renderUse(report),
     section("Settings", renderTable(report.settings)),
   ];
-  return `<!doctype html>\n${element("html", { lang: "en" }, renderHead(report.title), element("body", {}, element("main", {}, ...body)))}\n`;
+  return `<!doctype html>\n${element("html", { lang: "en" }, renderHead(report), element("body", {}, element("main", {}, ...body)))}\n`;
 }
 
-function renderHead(title: string): string {
+/** A page that was opened from the disk may not ask for its own file; loading itself again is what it can do. */
+function renderHead({ title, live }: RunReport): string {
+  const refresh = live && `<meta http-equiv="refresh" content="${live.refreshSeconds}">`;
   return element(
     "head",
     {},
     '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">',
+    refresh ?? "",
     textElement("title", {}, `${title} · emberwing`),
     element("style", {}, REPORT_STYLE),
   );
@@ -67,6 +80,7 @@ function renderHeader(report: RunReport): string {
     {},
     textElement("h1", {}, report.title),
     textElement("p", { class: "soft" }, report.summary),
+    report.live ? textElement("p", { class: "live" }, report.live.text) : "",
     element("dl", { class: "facts" }, ...facts),
   );
 }
@@ -100,11 +114,13 @@ function renderTable(rows: readonly ReportRow[]): string {
   return element("div", { class: "scroll" }, element("table", {}, element("tbody", {}, ...lines)));
 }
 
+/** While the run goes on, its folder holds no finished pipeline. */
 function renderUse(report: RunReport): string {
+  const again = [textElement("h3", {}, "Make the same run again"), code(report.command)];
+  if (report.live) return section("Use it", ...again);
   return section(
     "Use it",
-    textElement("h3", {}, "Make the same run again"),
-    code(report.command),
+    ...again,
     textElement("h3", {}, "More samples in the terminal"),
     code(`npx emberwing sample --pipeline ${report.pipelineDir} --num-images 16 --output more.png`),
     textElement("h3", {}, "In TypeScript"),

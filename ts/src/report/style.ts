@@ -11,6 +11,7 @@ h2{margin:44px 0 14px;font-size:1.3rem}
 h3{margin:22px 0 6px;font-size:1rem}
 p{margin:8px 0}
 .soft,figcaption{color:var(--soft);font-size:.92rem}
+.live{margin:14px 0 0;padding:8px 14px;border-left:3px solid var(--accent);background:var(--card);border-radius:0 8px 8px 0;font-weight:600;font-variant-numeric:tabular-nums}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:10px;margin:22px 0 0}
 .facts div{background:var(--card);border-radius:8px;padding:10px 14px}
 .facts dt{color:var(--soft);font-size:.85rem}

@@ -152,7 +152,7 @@ describe("eight steps of AdamW", () => {
       0.473939,
       [1.0468066, 0.9915419, 0.9482371, 0.8917491, 0.8515742, 0.8185377, 0.7520013, 0.6722133],
     ],
-  ])("%s", async (_, config, norm, convInNorm, losses) => {
+  ])("%s", { timeout: 300_000 }, async (_, config, norm, convInNorm, losses) => {
     const scheduler = new DDPMScheduler({ betaSchedule: "squaredcos_cap_v2" });
     const noisy = scheduler.addNoise(clean, noise, timesteps);
     using unet = await formulaModel(config, new Generator(0));

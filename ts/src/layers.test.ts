@@ -3,7 +3,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 const root = new URL(".", import.meta.url);
-const platform = ["node.ts", "browser.ts", "cli.ts", "cli/", "platform/node-files.ts"];
+const platform = [
+  "node.ts",
+  "browser.ts",
+  "cli.ts",
+  "cli/",
+  "platform/node-files.ts",
+  "platform/node-hub.ts",
+  "platform/folder-lock.ts",
+  "platform/hub/",
+];
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .map((file) => file.replaceAll("\\", "/"))

@@ -16,6 +16,8 @@
  * - `Internal`: a calculation failed inside; always a bug worth a report.
  * - `WriteFailed`: a file or folder cannot be written.
  * - `InUse`: another run writes to the folder, or another program listens on the port.
+ * - `Network`: a server cannot be reached, is out of order, or answers what it should not.
+ * - `AccessDenied`: the hub asks for a token, or refuses the one that it got.
  * - `NotInitialized`: the engine is not there: `init()` was not awaited, or the native addon was not built.
  * - `Usage`: the command line was not understood.
  */
@@ -35,6 +37,8 @@ export type ErrorCode =
   | "Internal"
   | "WriteFailed"
   | "InUse"
+  | "Network"
+  | "AccessDenied"
   | "NotInitialized"
   | "Usage";
 

@@ -34,6 +34,7 @@ export type { SetTimesteps } from "./generated/SetTimesteps.js";
 export type { UNet2DModelConfig } from "./generated/UNet2DModelConfig.js";
 export type { UnCLIPSchedulerConfig } from "./generated/UnCLIPSchedulerConfig.js";
 export type { UniPCMultistepSchedulerConfig } from "./generated/UniPCMultistepSchedulerConfig.js";
+export type { ModelCardOptions } from "./hub/model-card.js";
 export { Image, type ImageDataLike, type ImageGridOptions, imageGrid, imagesFromTensor } from "./images.js";
 export type { Prediction } from "./models/prediction.js";
 export {
@@ -50,12 +51,14 @@ export {
   type GenerateOptions,
   type LoadPipelineOptions,
   type PipelineComponent,
+  type PushToHubOptions,
   type StepProgress,
 } from "./pipelines/diffusion-pipeline.js";
 export type { PictureInput } from "./pipelines/picture-input.js";
 export { type RePaintGenerateOptions, RePaintPipeline } from "./pipelines/repaint-pipeline.js";
 export type { UnconditionalComponents, UnconditionalGenerateOptions } from "./pipelines/unconditional-pipeline.js";
 export type { Files } from "./platform/files.js";
+export type { HubAccess, HubOptions, HubProgress, PushResult } from "./platform/hub.js";
 export type { PretrainedFolder, PretrainedSource } from "./pretrained/folder.js";
 export { Generator, type RandomOptions } from "./random/generator.js";
 export { CMStochasticIterativeScheduler } from "./schedulers/cm-stochastic-iterative-scheduler.js";

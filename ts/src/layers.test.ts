@@ -10,7 +10,10 @@ const platform = [
   "cli/",
   "studio/",
   "platform/node-files.ts",
+  "platform/node-hub.ts",
+  "platform/node-spool.ts",
   "platform/folder-lock.ts",
+  "platform/hub/",
 ];
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })

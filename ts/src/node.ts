@@ -4,12 +4,15 @@ import type { Core } from "./core.js";
 import { useCore } from "./engine.js";
 import { EmberwingError } from "./errors.js";
 import { useFiles } from "./platform/files.js";
+import { useHub } from "./platform/hub.js";
 import { nodeFiles } from "./platform/node-files.js";
+import { nodeHub } from "./platform/node-hub.js";
 
 export * from "./index.js";
 
 useCore(loadAddon);
 useFiles(nodeFiles);
+useHub(nodeHub);
 
 /** The addon that knows graphics cards and the CPU, then the small one with the CPU alone. */
 const ADDONS = ["emberwing-gpu", "emberwing"] as const;

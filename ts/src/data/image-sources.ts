@@ -34,13 +34,13 @@ export interface EncodedImage {
   label?: ClassLabel;
 }
 
-const EXTENSION = /\.(png|jpe?g|webp|gif|bmp)$/i;
+export const IMAGE_FILE = /\.(png|jpe?g|webp|gif|bmp)$/i;
 
 /** The names of the image files in a folder and its subfolders, sorted. */
 export async function imageNames(files: Files, directory: string): Promise<string[]> {
   const names = await files.list(directory, { recursive: true });
   if (names === undefined) throw new EmberwingError("MissingFile", `${directory}: there is no such folder`);
-  const images = names.filter((name) => EXTENSION.test(name));
+  const images = names.filter((name) => IMAGE_FILE.test(name));
   if (images.length === 0) {
     const found = names.length === 0 ? "no files" : `only other files, such as ${names[0]}`;
     throw new EmberwingError(

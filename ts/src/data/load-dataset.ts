@@ -1,20 +1,32 @@
 /** One door for all sources of training images. */
 import type { DatasetHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
-import { EmberwingError, invalidArgument } from "../errors.js";
+import { invalidArgument } from "../errors.js";
 import type { DatasetOptions } from "../generated/DatasetOptions.js";
+import { isHubSource } from "../hub/hub-repo.js";
 import { checkInteger, checkOptions } from "../options.js";
 import { type Files, files } from "../platform/files.js";
+import type { HubOptions } from "../platform/hub.js";
 import { checkShape } from "../tensor.js";
 import { type Classes, type ClassLabel, folderClass, numberClasses } from "./class-labels.js";
 import { Dataset } from "./dataset.js";
-import { addImages, folderImages, imageNames, memoryImages, type StoredImageOptions } from "./image-sources.js";
+import { openHubDataset } from "./hub-dataset.js";
+import {
+  addImages,
+  type EncodedImage,
+  folderImages,
+  imageNames,
+  memoryImages,
+  type StoredImageOptions,
+} from "./image-sources.js";
 import { streamFolder, streamTable } from "./streamed-images.js";
 
 /**
  * Where the images come from:
  * - `"butterflies"`: the built-in set, drawn on the spot (a folder of that name is `"./butterflies"`);
  * - a path that ends in `.parquet`: the Hugging Face image layout;
+ * - `"hub:owner/name"`: a data set on the hub, of Parquet files or of pictures in folders; its training split, where the
+ *   files' names tell splits apart;
  * - any other path: a folder of PNG, JPEG, WebP, GIF and BMP files, with its subfolders;
  * - `Blob[]`, `File[]`, `Buffer[]` or `Uint8Array[]`: such files in memory;
  * - a `Float32Array` with `{ shape }`: values that are used as they are.
@@ -24,18 +36,19 @@ export type DatasetSource = string | readonly (Blob | Uint8Array)[] | Float32Arr
 /** What becomes of the images, and what the source needs to know. */
 export interface LoadDatasetOptions extends Partial<DatasetOptions>, SourceOptions {}
 
-interface SourceOptions extends StoredImageOptions {
+interface SourceOptions extends StoredImageOptions, HubOptions {
   /** `"butterflies"`: how many. Default 1000. */
   size?: number;
   /** `"butterflies"`: which ones. Default 0. */
   seed?: number;
-  /** Parquet: the column with the images. Default: the first that looks like one. */
+  /** Parquet, also on the hub: the column with the images. Default: the first that looks like one. */
   imageColumn?: string;
   /** `Float32Array`: [images, channels, height, width]. */
   shape?: readonly number[];
   /**
    * The class of every image, for models with `numClassEmbeds`. A folder: `"folder"`, the name of the folder inside it
-   * that an image lies in. Parquet: the name of the column. Otherwise: a number or name for each image.
+   * that an image lies in. Parquet: the name of the column. On the hub: as its files are. Otherwise: a number or name
+   * for each image.
    */
   classLabels?: string | readonly ClassLabel[];
 }
@@ -49,21 +62,22 @@ interface Source {
 
 const IMAGES = ["strict", "onWarning", "signal", "classLabels"] as const;
 const STORED = [...IMAGES, "streaming"] as const;
+const HUB = ["revision", "token", "onProgress"] as const;
 
 /**
  * Loads images to train on.
  *
  * @throws `MissingFile` where there are no images; `InvalidImage` for one that does not decode, with `strict`;
- *   `InvalidFile` for a damaged Parquet file.
+ *   `InvalidFile` for a damaged Parquet file; `Network` or `AccessDenied` where the hub does not give it.
  *
  * @example
  * const dataset = await loadDataset("butterflies", { resolution: 32, randomFlip: true });
  * console.log(dataset.length, dataset.shape); // 1000 [3, 32, 32]
  */
 export async function loadDataset(source: DatasetSource, options: LoadDatasetOptions = {}): Promise<Dataset> {
-  const { size, seed, imageColumn, shape, classLabels, strict, onWarning, signal, streaming, ...preprocessing } =
-    options;
-  const ofImages = { strict, onWarning, signal, streaming };
+  const { size, seed, imageColumn, shape, classLabels, ...others } = options;
+  const { strict, onWarning, signal, streaming, revision, token, onProgress, ...preprocessing } = others;
+  const ofImages = { strict, onWarning, signal, streaming, revision, token, onProgress };
   const sourceOptions = defined({ size, seed, imageColumn, shape, classLabels, ...ofImages });
   const { options: allowed, fill } = sourceOf(source);
   checkOptions("options for this source", sourceOptions, allowed);
@@ -91,11 +105,10 @@ function sourceOf(source: DatasetSource): Source {
 }
 
 function sourceOfPath(path: string): Source {
-  if (path.startsWith("hub:")) {
-    throw new EmberwingError("Unsupported", `${path}: download the data set and pass its folder or Parquet file`);
-  }
+  if (isHubSource(path)) return { options: [...STORED, "imageColumn", ...HUB], fill: fillFromHub(path) };
   const disk = files(`loading ${path}`);
-  if (/\.parquet$/i.test(path)) return { options: [...STORED, "imageColumn"], fill: fillFromParquet(disk, path) };
+  if (/\.parquet$/i.test(path))
+    return { options: [...STORED, "imageColumn"], fill: fillFromParquet(disk, path, [path]) };
   return { options: STORED, fill: fillFromFolder(disk, path) };
 }
 
@@ -115,7 +128,17 @@ function fillFromFolder(disk: Files, path: string): Source["fill"] {
   };
 }
 
-function fillFromParquet(disk: Files, path: string): Source["fill"] {
+function fillFromHub(source: `hub:${string}`): Source["fill"] {
+  return async (handle, options) => {
+    const { path, disk, parquet } = await openHubDataset(source, options);
+    if (parquet.length > 0) return fillFromParquet(disk, path, parquet)(handle, options);
+    if (options.imageColumn === undefined) return fillFromFolder(disk, path)(handle, options);
+    throw invalidArgument("imageColumn", "a data set of Parquet files; this one has pictures", options.imageColumn);
+  };
+}
+
+/** @param paths The files that hold the rows, one after the other. */
+function fillFromParquet(disk: Files, source: string, paths: readonly string[]): Source["fill"] {
   return async (handle, options) => {
     const { imageColumn, classLabels: labelColumn, streaming } = options;
     if (labelColumn !== undefined && typeof labelColumn !== "string") {
@@ -123,16 +146,24 @@ function fillFromParquet(disk: Files, path: string): Source["fill"] {
     }
     // Loaded when needed: the decompressors would cost every start.
     const { openParquet } = await import("./parquet.js");
-    const file = await disk.open(path);
-    try {
-      const table = await openParquet(path, file, { imageColumn, labelColumn });
-      const labels = streaming
-        ? await streamTable(handle, disk, path, table.images(), options)
-        : await addImages(handle, path, table.images(), options);
-      return labelColumn === undefined ? undefined : numberClasses(labels, table.classNames);
-    } finally {
-      await file.close();
+    const columns = { imageColumn, labelColumn };
+    let classNames: readonly string[] | undefined;
+    async function* images(): AsyncGenerator<EncodedImage> {
+      for (const path of paths) {
+        const file = await disk.open(path);
+        try {
+          const table = await openParquet(path, file, columns);
+          classNames ??= table.classNames;
+          yield* table.images();
+        } finally {
+          await file.close();
+        }
+      }
     }
+    const labels = streaming
+      ? await streamTable(handle, disk, source, images(), options)
+      : await addImages(handle, source, images(), options);
+    return labelColumn === undefined ? undefined : numberClasses(labels, classNames);
   };
 }
 

@@ -3,7 +3,8 @@ import { call, enqueue } from "../engine.js";
 import type { UNet2DModelConfig } from "../generated/UNet2DModelConfig.js";
 import { checkOptions } from "../options.js";
 import { files } from "../platform/files.js";
-import { openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
+import type { HubOptions } from "../platform/hub.js";
+import { HUB_OPTIONS, openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
 import { readWeights, removeStaleShards, WEIGHTS_FILE } from "../pretrained/weights.js";
 import { type Generator, resolveGenerator } from "../random/generator.js";
 import { Resource } from "../resource.js";
@@ -20,7 +21,7 @@ export interface CreateOptions {
   generator?: Generator;
 }
 
-export interface LoadModelOptions {
+export interface LoadModelOptions extends HubOptions {
   /** The folder inside the source that holds the model. */
   subfolder?: string;
   /** One of `devices()`, or a short name: see there. Default: `"cpu"`. */
@@ -100,13 +101,13 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
   /**
    * Reads `config.json` and the weights beside it: safetensors or `.bin`, whole or sharded.
    *
-   * @param source A folder's path, or the files that were picked in a page.
+   * @param source A folder's path, `"hub:owner/name"`, or the files that were picked in a page.
    * @throws `MissingFile` that lists what was looked for and what lies there; `InvalidFile` for foreign content.
    */
   static async fromPretrained(source: PretrainedSource, options: LoadModelOptions = {}): Promise<UNet2DModel> {
-    checkOptions("options", options, ["subfolder", "device", "variant"]);
-    const { subfolder, device = "", variant } = options;
-    const root = openFolder(source);
+    checkOptions("options", options, ["subfolder", "device", "variant", ...HUB_OPTIONS]);
+    const { subfolder, device = "", variant, ...hubOptions } = options;
+    const root = openFolder(source, hubOptions);
     const folder = subfolder ? root.subfolder(subfolder) : root;
     const config = await readText(folder, CONFIG_FILE);
     const weights = await readWeights(folder, variant);
@@ -120,15 +121,16 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
   /**
    * The options in a `config.json`, for `create`: diffusers' `load_config`.
    *
-   * @param source A folder's path, or the files that were picked in a page.
+   * @param source A folder's path, `"hub:owner/name"`, or the files that were picked in a page.
    */
   static async loadConfig(
     source: PretrainedSource,
-    options: Pick<LoadModelOptions, "subfolder"> = {},
+    options: Pick<LoadModelOptions, "subfolder" | keyof HubOptions> = {},
   ): Promise<Partial<UNet2DModelConfig>> {
-    checkOptions("options", options, ["subfolder"]);
-    const root = openFolder(source);
-    const text = await readText(options.subfolder ? root.subfolder(options.subfolder) : root, CONFIG_FILE);
+    checkOptions("options", options, ["subfolder", ...HUB_OPTIONS]);
+    const { subfolder, ...hubOptions } = options;
+    const root = openFolder(source, hubOptions);
+    const text = await readText(subfolder ? root.subfolder(subfolder) : root, CONFIG_FILE);
     return JSON.parse(call((core) => core.modelConfig(CONFIG_FILE, text))) as Partial<UNet2DModelConfig>;
   }
 

@@ -1,7 +1,17 @@
+import { checkRepoId, type HubRepo } from "../hub/hub-repo.js";
+import { MODEL_CARD, MODEL_CARD_OPTIONS, type ModelCardOptions, modelCard, SAMPLES } from "../hub/model-card.js";
 import type { Image } from "../images.js";
 import { checkOptions } from "../options.js";
 import { files } from "../platform/files.js";
-import { openFolder, type PretrainedFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
+import { type HubAccess, type HubOptions, hub, type PushResult } from "../platform/hub.js";
+import {
+  HUB_OPTIONS,
+  openFolder,
+  type PretrainedFolder,
+  type PretrainedSource,
+  readText,
+} from "../pretrained/folder.js";
+import { isStaleShard, WEIGHTS_FILE } from "../pretrained/weights.js";
 import type { RandomOptions } from "../random/generator.js";
 import type { Tensor } from "../tensor.js";
 import { formatModelIndex, MODEL_INDEX, type ModelIndex, parseModelIndex } from "./model-index.js";
@@ -11,11 +21,20 @@ export interface PipelineComponent {
   savePretrained(directory: string): Promise<void>;
 }
 
-export interface LoadPipelineOptions {
+export interface LoadPipelineOptions extends HubOptions {
   /** One of `devices()`, for the models, or a short name: see there. Default: `"cpu"`. */
   device?: string;
   /** Takes the models' files of a variant, such as `"fp16"`. */
   variant?: string;
+}
+
+export interface PushToHubOptions extends HubAccess {
+  /** Make the repository private, where it has to be made. Default false. */
+  private?: boolean;
+  /** Title of the commit. Default `"Upload DDPMPipeline with emberwing"`, with the pipeline's class. */
+  commitMessage?: string;
+  /** What the README.md says. Without it, a README.md that is there stays as it is. */
+  modelCard?: ModelCardOptions;
 }
 
 /** Told after each step of a denoising loop; `step` counts from 1 to `total`. */
@@ -69,23 +88,24 @@ export abstract class DiffusionPipeline {
    * Loads a folder that diffusers or emberwing saved; a part without a folder of its own is looked for in the root.
    * Called on `DiffusionPipeline`, the folder's `model_index.json` chooses the class.
    *
-   * @param source A folder's path, or the files that were picked in a page.
-   * @throws `MissingFile`, `InvalidFile`, `InvalidConfig`, or `Unsupported` for classes that emberwing does not have.
+   * @param source A folder's path, `"hub:owner/name"`, or the files that were picked in a page.
+   * @throws `MissingFile`, `InvalidFile`, `InvalidConfig`, `Network`, `AccessDenied`, or `Unsupported` for classes that emberwing does not have.
    */
   static async fromPretrained<P extends DiffusionPipeline>(
     this: PipelineClass<P>,
     source: PretrainedSource,
     options: LoadPipelineOptions = {},
   ): Promise<P> {
-    checkOptions("options", options, ["device", "variant"]);
-    const folder = openFolder(source);
+    checkOptions("options", options, ["device", "variant", ...HUB_OPTIONS]);
+    const { device, variant, ...hubOptions } = options;
+    const folder = openFolder(source, hubOptions);
     const index = parseModelIndex(await readText(folder, MODEL_INDEX));
     // Loaded here: the registry's classes extend this one.
     const { findPipeline, loadComponent } = await import("./registry.js");
     const construct = findPipeline((this as object) === DiffusionPipeline ? index.className : this.className);
     const parts: Record<string, PipelineComponent> = {};
     for (const [name, className] of Object.entries(index.components)) {
-      parts[name] = await loadComponent(className, await componentFolder(folder, name), options);
+      parts[name] = await loadComponent(className, await componentFolder(folder, name), { device, variant });
     }
     return construct(parts) as DiffusionPipeline as P;
   }
@@ -99,6 +119,39 @@ export abstract class DiffusionPipeline {
     await target.write(target.join(directory, MODEL_INDEX), formatModelIndex(this.#index()));
   }
 
+  /**
+   * Writes the pipeline to a repository on the hub, as `savePretrained` does to a folder, with a model card. Makes the
+   * repository where it is missing, uploads the files that differ, and changes it with one commit, or not at all.
+   *
+   * @param repoId `owner/name`; a name alone is the token's user's.
+   * @throws `AccessDenied` without a token that may write there; `Network` where the hub fails; the signal's `reason`.
+   *
+   * @example
+   * const { url } = await pipeline.pushToHub("me/butterflies", { modelCard: { license: "apache-2.0", samples } });
+   */
+  async pushToHub(repoId: string, options: PushToHubOptions = {}): Promise<PushResult> {
+    const { token, signal, onProgress, private: isPrivate = false, modelCard: card = {}, ...others } = options;
+    checkOptions("options", others, ["commitMessage"]);
+    checkOptions("modelCard", card, MODEL_CARD_OPTIONS);
+    const { commitMessage: message = `Upload ${className(this)} with emberwing` } = others;
+    const door = hub(`pushing to ${repoId}`);
+    const asked: HubRepo = { type: "model", id: checkRepoId("repoId", repoId) };
+    const repo = await door.create(asked, { token, signal, private: isPrivate });
+    return door.push(repo, {
+      ...{ token, signal, onProgress, message },
+      save: (directory) => this.#saveWithCard(directory, repo.id, card),
+      keep: options.modelCard === undefined ? [MODEL_CARD] : [],
+      isStale: (path, saved) => isStaleShard(baseName(path)) && saved.includes(path.replace(/[^/]*$/, WEIGHTS_FILE)),
+    });
+  }
+
+  async #saveWithCard(directory: string, repoId: string, card: ModelCardOptions): Promise<void> {
+    await this.savePretrained(directory);
+    const target = files(`saving ${directory}`);
+    await target.write(target.join(directory, MODEL_CARD), modelCard(repoId, className(this), card));
+    if (card.samples) await target.write(target.join(directory, SAMPLES), card.samples.toPNG());
+  }
+
   #index(): ModelIndex {
     const names = Object.entries(this.components).map(([name, part]) => [name, className(part)]);
     return { className: className(this), components: Object.fromEntries(names) };
@@ -108,6 +161,8 @@ export abstract class DiffusionPipeline {
 function className(part: object): string {
   return (part.constructor as unknown as ComponentClass).className;
 }
+
+const baseName = (path: string): string => path.replace(/^.*\//, "");
 
 /** Flat repositories keep the files of all parts in the root. */
 async function componentFolder(root: PretrainedFolder, name: string): Promise<PretrainedFolder> {

@@ -23,14 +23,22 @@ interface Owner {
  *
  * @throws `InUse` where another run, in this process or another, has it.
  */
-export async function lockFolder(directory: string): Promise<FolderLock> {
-  const path = join(directory, LOCK_FILE);
+export function lockFolder(directory: string): Promise<FolderLock> {
+  return lockFile(join(directory, LOCK_FILE), directory);
+}
+
+/**
+ * Takes what `purpose` names by making the file `path`, in a folder that must exist.
+ *
+ * @throws `InUse` as `lockFolder` does.
+ */
+export async function lockFile(path: string, purpose: string): Promise<FolderLock> {
   const owner: Owner = { pid: process.pid, host: hostname(), started: await startOf(process.pid) };
   if (!(await create(path, owner))) {
     const other = await readOwner(path);
-    if (other && (await isAlive(other, path))) throw inUse(directory, path, other);
+    if (other && (await isAlive(other, path))) throw inUse(purpose, path, other);
     await rm(path, { force: true });
-    if (!(await create(path, owner))) throw inUse(directory, path, await readOwner(path));
+    if (!(await create(path, owner))) throw inUse(purpose, path, await readOwner(path));
   }
   const signs = setInterval(() => void signOfLife(path), SIGN_OF_LIFE_MS);
   signs.unref();

@@ -82,16 +82,18 @@ async function makeWritable(directory: string): Promise<void> {
 /**
  * Makes a folder and those above it. Node's own `recursive` never returns where a file system refuses new folders with
  * ENOENT, as `/proc` does.
+ *
+ * @param hasParent The folder above is there, so that ENOENT is final. Otherwise somebody else may have just made it.
  */
-async function makeFolders(directory: string): Promise<void> {
+async function makeFolders(directory: string, hasParent = false): Promise<void> {
   try {
     await mkdir(directory);
   } catch (error) {
     if (hasCode(error, "EEXIST") && (await stat(directory)).isDirectory()) return;
+    if (!hasCode(error, "ENOENT") || hasParent) throw error;
     const parent = dirname(directory);
-    if (!hasCode(error, "ENOENT") || (await exists(parent))) throw error;
-    await makeFolders(parent);
-    await makeFolders(directory);
+    if (!(await exists(parent))) await makeFolders(parent);
+    await makeFolders(directory, true);
   }
 }
 
@@ -197,7 +199,7 @@ function readFailed(path: string, error: unknown): EmberwingError {
   return new EmberwingError("InvalidFile", `${path}: cannot be read (${reason(error)})`, { cause: error });
 }
 
-function writeFailed(path: string, error: unknown): EmberwingError {
+export function writeFailed(path: string, error: unknown): EmberwingError {
   return new EmberwingError("WriteFailed", `${path}: cannot be written (${reason(error)})`, { cause: error });
 }
 

@@ -1,9 +1,12 @@
-/** Where a model, scheduler or pipeline is loaded from: a folder on disk, or the files that were picked in a page. */
+/** Where a model, scheduler or pipeline is loaded from: a folder on disk, the hub, or the files that were picked in a page. */
 import { EmberwingError, invalidArgument } from "../errors.js";
+import { isHubSource } from "../hub/hub-repo.js";
 import { type Files, files } from "../platform/files.js";
+import type { HubOptions } from "../platform/hub.js";
+import { hubFolder } from "./hub-folder.js";
 
 /**
- * A path of a folder, or its files: those of an `<input type="file" webkitdirectory>`, or any content by its path,
+ * A path of a folder, or `"hub:owner/name"`, a repository on the hub; or a folder's files: those of an `<input type="file" webkitdirectory>`, or any content by its path,
  * or a folder of your own kind. Paths of `File`s start with the name of the folder that was picked; it is left away.
  */
 export type PretrainedSource = string | readonly File[] | ReadonlyMap<string, Blob | Uint8Array> | PretrainedFolder;
@@ -18,19 +21,20 @@ export interface PretrainedFolder {
   subfolder(name: string): PretrainedFolder;
 }
 
-export function openFolder(source: PretrainedSource): PretrainedFolder {
-  if (typeof source === "string") return openPath(source);
+/** The options of all that loads from the hub. */
+export const HUB_OPTIONS = ["revision", "token", "signal", "onProgress"] as const satisfies (keyof HubOptions)[];
+
+/** @param options For the hub; elsewhere a revision or a token is refused. */
+export function openFolder(source: PretrainedSource, options: HubOptions = {}): PretrainedFolder {
+  options.signal?.throwIfAborted();
+  if (isHubSource(source)) return hubFolder(source, options);
+  const meaningless = (["revision", "token"] as const).find((key) => options[key] !== undefined);
+  if (meaningless) throw invalidArgument(meaningless, 'a source on the hub, "hub:owner/name", beside it', "another");
+  if (typeof source === "string") return diskFolder(files(`loading ${source}`), source);
   if (source instanceof Map) return memoryFolder(source, "");
   if (Array.isArray(source)) return memoryFolder(filesByPath(source), "");
   if (typeof (source as Partial<PretrainedFolder>)?.fileNames === "function") return source as PretrainedFolder;
   throw invalidArgument("source", "a folder's path, File[] or a Map of contents by path", source);
-}
-
-function openPath(path: string): PretrainedFolder {
-  if (path.startsWith("hub:")) {
-    throw new EmberwingError("Unsupported", `${path}: download the repository and pass the folder's path`);
-  }
-  return diskFolder(files(`loading ${path}`), path);
 }
 
 function diskFolder(files: Files, path: string): PretrainedFolder {

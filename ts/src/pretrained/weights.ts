@@ -58,8 +58,11 @@ function withVariant(name: string, variant: string | undefined): string {
 /** Removes the shards of an earlier save: a load would prefer their index to the file that was just written. */
 export async function removeStaleShards(files: Files, directory: string): Promise<void> {
   const names = (await files.list(directory, { recursive: false })) ?? [];
-  const stale = names.filter((name) =>
-    /^diffusion_pytorch_model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name),
-  );
-  for (const name of stale.filter((name) => name !== WEIGHTS_FILE)) await files.remove(files.join(directory, name));
+  for (const name of names.filter(isStaleShard)) await files.remove(files.join(directory, name));
+}
+
+/** Is it of a sharded save, and no longer true once a whole file lies beside it? */
+export function isStaleShard(name: string): boolean {
+  if (name === WEIGHTS_FILE) return false;
+  return /^diffusion_pytorch_model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name);
 }

@@ -11,7 +11,8 @@ import type { SetTimesteps } from "../generated/SetTimesteps.js";
 import type { StepOptions as AlgorithmOptions } from "../generated/StepOptions.js";
 import { checkInteger, checkOptions } from "../options.js";
 import { files } from "../platform/files.js";
-import { openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
+import type { HubOptions } from "../platform/hub.js";
+import { HUB_OPTIONS, openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
 import type { Generator } from "../random/generator.js";
 import {
   checkSameShape,
@@ -100,16 +101,17 @@ export abstract class Scheduler<Config extends object = object> {
   /**
    * Reads `scheduler_config.json`, which may be another class's: its settings are taken over as by `fromConfig`.
    *
-   * @param source A folder's path, or the files that were picked in a page.
+   * @param source A folder's path, `"hub:owner/name"`, or the files that were picked in a page.
    */
   static async fromPretrained<S extends Scheduler>(
     this: SchedulerClass<S>,
     source: PretrainedSource,
-    options: { subfolder?: string } = {},
+    options: { subfolder?: string } & HubOptions = {},
   ): Promise<S> {
-    checkOptions("options", options, ["subfolder"]);
-    const root = openFolder(source);
-    const text = await readText(options.subfolder ? root.subfolder(options.subfolder) : root, CONFIG_FILE);
+    checkOptions("options", options, ["subfolder", ...HUB_OPTIONS]);
+    const { subfolder, ...hubOptions } = options;
+    const root = openFolder(source, hubOptions);
+    const text = await readText(subfolder ? root.subfolder(subfolder) : root, CONFIG_FILE);
     const { className } = this;
     return new this(
       {},

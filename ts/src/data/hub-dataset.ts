@@ -1,0 +1,88 @@
+/** A data set on the hub: which of its files are training images, and where they lie once they are downloaded. */
+import { EmberwingError } from "../errors.js";
+import { hubRepo } from "../hub/hub-repo.js";
+import { type Files, files } from "../platform/files.js";
+import { type HubOptions, type HubSnapshot, hub } from "../platform/hub.js";
+import { IMAGE_FILE } from "./image-sources.js";
+
+export interface HubDataset {
+  /** The folder of the repository's files on this machine. */
+  path: string;
+  /** A file system in which that folder has the chosen files alone. */
+  disk: Files;
+  /** The places of the Parquet files; none where the images are files of their own. */
+  parquet: string[];
+}
+
+export async function openHubDataset(
+  source: `hub:${string}`,
+  options: HubOptions & { onWarning?: (message: string) => void },
+): Promise<HubDataset> {
+  const { revision, token, signal, onProgress, onWarning = console.warn } = options;
+  const disk = files(`loading ${source}`);
+  const snapshot = await hub(`loading ${source}`).open(hubRepo("dataset", source), {
+    ...{ revision, token, signal, onProgress },
+  });
+  const name = source + snapshot.note;
+  const all = imageFiles(name, snapshot.paths);
+  const chosen = trainingSplit(name, all);
+  if (chosen.length < all.length) {
+    onWarning(`${source}: takes the ${chosen.length} files of the training split, of ${all.length}`);
+  }
+  const places = await fetchAll(snapshot, chosen);
+  const [first = "", place = ""] = [chosen[0], places[0]];
+  return {
+    path: place.slice(0, place.length - first.length - 1),
+    disk: { ...disk, list: async () => chosen },
+    parquet: PARQUET.test(first) ? places : [],
+  };
+}
+
+const PARQUET = /\.parquet$/i;
+
+/** Parquet files go before pictures, those in `data/`, where the hub's own tools put them, before all. */
+function imageFiles(name: string, paths: readonly string[]): string[] {
+  const parquet = paths.filter((path) => PARQUET.test(path));
+  const usual = parquet.filter((path) => path.startsWith("data/"));
+  const pictures = paths.filter((path) => IMAGE_FILE.test(path));
+  const chosen = [usual, parquet, pictures].find((list) => list.length > 0);
+  if (chosen) return [...chosen].sort();
+  throw new EmberwingError(
+    "MissingFile",
+    `${name}: expected Parquet files or pictures, found ${paths.slice(0, 8).join(", ") || "no files"}`,
+  );
+}
+
+/** The words of a path by which Python's datasets knows the split of a file. */
+const SPLITS = {
+  train: /(^|[^a-z])(train|training)([^a-z]|$)/i,
+  other: /(^|[^a-z])(validation|valid|dev|val|test|testing|eval|evaluation)([^a-z]|$)/i,
+};
+
+/** Where no name speaks of a split, all files are for training. */
+function trainingSplit(name: string, paths: string[]): string[] {
+  const train = paths.filter((path) => SPLITS.train.test(path));
+  if (train.length > 0) return train;
+  const rest = paths.filter((path) => !SPLITS.other.test(path));
+  if (rest.length > 0) return rest;
+  throw new EmberwingError(
+    "MissingFile",
+    `${name}: expected a training split, found only ${paths.slice(0, 8).join(", ")}`,
+  );
+}
+
+/** Small files take longer to ask for than to send. */
+const AT_ONCE = 8;
+
+async function fetchAll(snapshot: HubSnapshot, paths: readonly string[]): Promise<string[]> {
+  const places: string[] = new Array(paths.length);
+  // A generator, because a loop that fails closes it for the others too.
+  const queue = (function* () {
+    yield* paths.entries();
+  })();
+  const work = async (): Promise<void> => {
+    for (const [index, path] of queue) places[index] = await snapshot.file(path);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return places;
+}

@@ -1,0 +1,76 @@
+/** Trying again what failed for a moment: a cut connection, a busy server. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { EmberwingError } from "../../errors.js";
+
+const ATTEMPTS = 5;
+const FIRST_DELAY_MS = 250;
+const LONGEST_DELAY_MS = 60_000;
+
+/** A failure that may be gone in a moment. */
+export class TransientFailure extends Error {
+  /** How long the server asks to be left alone. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: ErrorOptions & { retryAfterMs?: number | undefined } = {}) {
+    super(message, options);
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** All attempts failed: what is in the cache is all there is. */
+export class HubUnreachable extends EmberwingError {
+  constructor(message: string, options: ErrorOptions) {
+    super("Network", message, options);
+  }
+}
+
+/**
+ * Calls `attempt` until it works, at most five times, with growing pauses or those that the server asks for. An
+ * `EmberwingError` is final; anything else that is thrown is taken for a broken connection.
+ *
+ * @param what Starts the message, such as `hub:owner/name`.
+ * @throws `Network` after the last attempt.
+ */
+export async function withRetries<T>(
+  what: string,
+  signal: AbortSignal | undefined,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (let tried = 1; ; tried++) {
+    signal?.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof EmberwingError) throw error;
+      const delay = delayAfter(error, tried);
+      if (tried === ATTEMPTS || delay > LONGEST_DELAY_MS) throw givenUp(what, error, tried, delay);
+      await pause(delay, signal);
+    }
+  }
+}
+
+export async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(milliseconds, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
+}
+
+function delayAfter(error: unknown, tried: number): number {
+  const asked = error instanceof TransientFailure ? error.retryAfterMs : undefined;
+  // Spread, so that many clients of a server that came back do not all return at once.
+  return asked ?? FIRST_DELAY_MS * 2 ** (tried - 1) * (1 + Math.random() / 4);
+}
+
+function givenUp(what: string, error: unknown, tried: number, delay: number): HubUnreachable {
+  const advice =
+    delay > LONGEST_DELAY_MS
+      ? `it asks to wait ${Math.ceil(delay / 1000)} seconds: try again then`
+      : `tried ${tried} times: check the network, or try again later`;
+  return new HubUnreachable(`${what}: ${reasonOf(error)}; ${advice}`, { cause: error });
+}
+
+/** What `fetch` throws says "fetch failed", and only its cause says why. */
+function reasonOf(error: unknown): string {
+  if (error instanceof TransientFailure) return error.message;
+  const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
+  return `the connection failed (${cause?.code ?? cause?.message ?? (error as Error).message})`;
+}

@@ -1,0 +1,8 @@
+/** The hub in Node. Imported by `node.ts` alone; all of it is loaded at the first use, so that a start costs nothing. */
+import type { Hub } from "./hub.js";
+
+export const nodeHub: Hub = {
+  open: async (repo, options) => (await import("./hub/snapshot.js")).openSnapshot(repo, options),
+  create: async (repo, options) => (await import("./hub/create-repo.js")).createRepo(repo, options),
+  push: async (repo, push) => (await import("./hub/push.js")).pushFiles(repo, push),
+};

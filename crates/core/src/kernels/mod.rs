@@ -5,7 +5,6 @@
 //! with burn tensors; the backend extension picks the body for the tensor's device, and the one for `Autodiff` records
 //! the backward pass. Shapes are checked by the models before they get here.
 
-mod adamw;
 mod attention;
 mod autodiff;
 mod concat;
@@ -17,15 +16,16 @@ mod flex;
 mod group_norm;
 mod interpolation_points;
 mod linear;
-#[cfg(any(test, feature = "gpu"))]
+mod parameters;
 mod plain;
 mod prediction;
+mod tensors;
 
-pub use adamw::{AdamWStep, Moments, adamw, sum_of_squares};
 pub use conv2d::Conv2dOptions;
+pub use parameters::{AdamWStep, Moments, adamw, moving_averages, sums_of_squares};
 pub use prediction::keep_packed_weights;
 
-use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension, tensor::FloatTensor};
+use burn::backend::{Backend, Dispatch, ExtensionType, TensorMetadata, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
 
 /// The operations, in the form that every backend provides.
@@ -83,6 +83,19 @@ pub trait KernelGradients: Kernels {
         kernel: [usize; 4],
         options: Conv2dOptions,
     ) -> [FloatTensor<Self>; 2];
+
+    /// [Gradient of the input](Self::conv2d_input_gradient), [gradient of the weights](Self::conv2d_weight_gradient), and
+    /// the channel sums of `gradient`.
+    fn conv2d_gradients(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        options: Conv2dOptions,
+    ) -> [FloatTensor<Self>; 3] {
+        let (input, kernel) = (x.shape().dims(), weight.shape().dims());
+        let [dw, sums] = Self::conv2d_weight_gradient(x, gradient.clone(), kernel, options);
+        [Self::conv2d_input_gradient(gradient, weight, input, options), dw, sums]
+    }
 
     /// Sums over height and width: `[n, h, w, c]` to `[n, c]`.
     fn channel_sums(x: FloatTensor<Self>) -> FloatTensor<Self>;

@@ -66,6 +66,14 @@ pub fn pixel_sums(x: &CubeTensor) -> CubeTensor {
     y
 }
 
+/// Sums over the values of each item: `[items, values]` to `[items]`.
+pub fn item_sums(x: &CubeTensor) -> CubeTensor {
+    let [items, values] = x.shape().dims();
+    let y = empty(x, [items]);
+    launch_sums(x, &y, items, values, 1);
+    y
+}
+
 /// Columns of a workgroup.
 const COLUMNS: usize = 32;
 const ROWS: usize = THREADS as usize / COLUMNS;
@@ -187,42 +195,4 @@ fn finish_kernel(
         value += addend[ABSOLUTE_POS];
     }
     y[ABSOLUTE_POS] = value * scale;
-}
-
-/// Σx², one number.
-pub fn sum_of_squares(x: &CubeTensor) -> CubeTensor {
-    /// Workgroups of the first of two kernels.
-    const PARTS: usize = 64;
-    let cubes = len(x).div_ceil(THREADS as usize).min(PARTS);
-    let parts = empty(x, [cubes, 1]);
-    // SAFETY: the kernel stops at the last element.
-    unsafe {
-        squares_kernel::launch_unchecked(
-            &x.client,
-            CubeCount::Static(cubes as u32, 1, 1),
-            CubeDim::new_1d(THREADS),
-            buffer(x),
-            buffer(&parts),
-            len(x) as u32,
-        );
-    }
-    row_sums(&parts)
-}
-
-#[cube(launch_unchecked)]
-fn squares_kernel(x: &[f32], parts: &mut [f32], all: u32) {
-    let thread = UNIT_POS as usize;
-    let mut shared = Shared::<[Vector<f32, Const<1>>]>::new_slice(THREADS as usize);
-    let mut sum = 0.0f32;
-    let mut index = ABSOLUTE_POS;
-    while index < all as usize {
-        sum += x[index] * x[index];
-        index += CUBE_COUNT * THREADS as usize;
-    }
-    shared[thread] = Vector::new(sum);
-    sync_cube();
-    tree_sum::<Const<1>>(&mut shared, thread, thread, THREADS as usize, 1usize);
-    if thread == 0usize {
-        parts[CUBE_POS] = shared[0usize].extract(0usize);
-    }
 }

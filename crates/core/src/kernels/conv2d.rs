@@ -3,7 +3,6 @@
 use super::autodiff::register;
 use super::{Epilogue, KernelGradients, Kernels};
 use burn::backend::{AutodiffBackend, Backend, TensorMetadata, tensor::FloatTensor};
-use burn::tensor::Shape;
 use burn_autodiff::{
     Autodiff,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -119,26 +118,22 @@ impl<B: KernelGradients> Backward<B, 4> for Conv2dBackward {
         let [x_node, weight_node, bias_node, addend_node] = ops.parents.map(|parent| parent.map(|node| node.id));
         let gradient = scaled::<B>(gradients.consume::<B>(&ops.node), options.scale);
         let (input, kernel) = (x.shape().dims(), weight.shape().dims());
-        let (dx, dw, sums) = match (x_node, weight_node) {
+        let (dx, dw, sums, db) = match (x_node, weight_node) {
             (Some(_), Some(_)) => {
-                let [dx, dw, sums] = B::conv2d_gradients(x, weight, gradient.clone(), options);
-                (Some(dx), Some(dw), sums)
+                let [dx, dw, sums, db] = B::conv2d_gradients(x, weight, gradient.clone(), options);
+                (Some(dx), Some(dw), sums, Some(db))
             }
             (None, Some(_)) => {
                 let [dw, sums] = B::conv2d_weight_gradient(x, gradient.clone(), kernel, options);
-                (None, Some(dw), sums)
+                (None, Some(dw), sums, None)
             }
             (x_node, None) => {
                 let dx = x_node.map(|_| B::conv2d_input_gradient(gradient.clone(), weight, input, options));
-                (dx, None, B::channel_sums(gradient.clone()))
+                (dx, None, B::channel_sums(gradient.clone()), None)
             }
         };
-        register::<B, 2>(gradients, [x_node, weight_node], [dx, dw]);
-        if let Some(node) = bias_node {
-            let [n, channels] = sums.shape().dims();
-            let samples = B::float_reshape(sums.clone(), Shape::new([1, n, 1, channels]));
-            gradients.register::<B>(node, B::float_reshape(B::channel_sums(samples), Shape::new([channels])));
-        }
+        let db = bias_node.map(|_| db.unwrap_or_else(|| B::sum_of_samples(sums.clone())));
+        register::<B, 3>(gradients, [x_node, weight_node, bias_node], [dx, dw, db]);
         if let Some(node) = addend_node.filter(|_| addend == Addend::SampleBias) {
             gradients.register::<B>(node, sums);
         }

@@ -101,14 +101,17 @@ fn check_convolutions<B: KernelGradients>(device: &B::Device) {
         let [dw, sums_on_the_way] = B::conv2d_weight_gradient(on(&x), on(&gradient), kernel_shape, options);
         let plain_dw = plain::conv2d_weight_gradient::<Flex>(x.clone(), gradient.clone(), kernel_shape, options);
         assert_close::<B>(&format!("{what}: weight gradient"), &dw, &plain_dw);
-        let [dx, dw, both_sums] = B::conv2d_gradients(on(&x), on(&weight), on(&gradient), options);
-        assert_close::<B>(&format!("{what}: input gradient of both"), &dx, &plain_dx);
-        assert_close::<B>(&format!("{what}: weight gradient of both"), &dw, &plain_dw);
+        let [dx, dw, sums_of_all, db] = B::conv2d_gradients(on(&x), on(&weight), on(&gradient), options);
+        assert_close::<B>(&format!("{what}: input gradient of all"), &dx, &plain_dx);
+        assert_close::<B>(&format!("{what}: weight gradient of all"), &dw, &plain_dw);
         let sums = B::channel_sums(on(&gradient));
         let plain_sums = plain::channel_sums::<Flex>(gradient);
         assert_close::<B>(&format!("{what}: sums"), &sums, &plain_sums);
         assert_close::<B>(&format!("{what}: sums on the way"), &sums_on_the_way, &plain_sums);
-        assert_close::<B>(&format!("{what}: sums of both"), &both_sums, &plain_sums);
+        assert_close::<B>(&format!("{what}: sums of all"), &sums_of_all, &plain_sums);
+        let plain_db =
+            plain::linear_backward::<Flex>(plain_sums.clone(), draws.tensor([outputs, outputs]), plain_sums, false).2;
+        assert_close::<B>(&format!("{what}: bias gradient"), &db, &plain_db);
     }
 }
 

@@ -4,6 +4,7 @@ use super::elementwise::sum_squares_of_pixels;
 use super::packed_weights::packed;
 use super::patches::{PatchShape, gather, scatter};
 use super::product::{Addend, Finish, ProductShape, Transposed, product};
+use super::reduce::{pixel_sums, row_sums};
 use super::tensors::contiguous;
 use super::winograd;
 use crate::kernels::conv2d::{ConvShape, Extents};
@@ -97,18 +98,21 @@ fn to_stored_size(shape: &ConvShape, dx: T) -> T {
     if shape.upsample { sum_squares_of_pixels(&dx) } else { dx }
 }
 
-/// Gradients of the unscaled convolution with respect to its input and its weights.
-pub fn gradients(x: T, weight: T, gradient: T, options: Conv2dOptions) -> [T; 2] {
+/// Gradients of the unscaled convolution with respect to its input and its weights, the sums of `gradient` over each image's
+/// pixels, and their sums over the images.
+pub fn gradients(x: T, weight: T, gradient: T, options: Conv2dOptions) -> [T; 4] {
     let (x, weight, gradient) = (contiguous(x), contiguous(weight), contiguous(gradient));
     let extents = Extents { input: x.shape().dims(), kernel: weight.shape().dims(), options };
     match method(&extents) {
         Method::Winograd(shape) => {
-            let [dx, dw] = winograd::gradients(&shape, &x, &weight, &gradient);
-            [to_stored_size(&shape, dx), dw]
+            let [dx, dw, sums, db] = winograd::gradients(&shape, &x, &weight, &gradient);
+            [to_stored_size(&shape, dx), dw, sums, db]
         }
         Method::Product { .. } | Method::Patches(_) => {
+            let sums = pixel_sums(&gradient);
             let dw = weight_gradient(x, gradient.clone(), extents.kernel, options);
-            [input_gradient(gradient, weight, extents.input, options), dw]
+            let db = row_sums(&sums);
+            [input_gradient(gradient, weight, extents.input, options), dw, sums, db]
         }
     }
 }

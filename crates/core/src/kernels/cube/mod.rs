@@ -75,10 +75,8 @@ impl KernelGradients for CubeBackend {
         [convolution::weight_gradient(x, gradient, kernel, options), sums]
     }
 
-    fn conv2d_gradients(x: T, weight: T, gradient: T, options: Conv2dOptions) -> [T; 3] {
-        let sums = Self::channel_sums(gradient.clone());
-        let [dx, dw] = convolution::gradients(x, weight, gradient, options);
-        [dx, dw, sums]
+    fn conv2d_gradients(x: T, weight: T, gradient: T, options: Conv2dOptions) -> [T; 4] {
+        convolution::gradients(x, weight, gradient, options)
     }
 
     fn channel_sums(x: T) -> T {

@@ -76,10 +76,11 @@ pub fn weights_gradient(shape: &ConvShape, x: &CubeTensor, gradient: &CubeTensor
     weight_gradient(shape, &parts, count)
 }
 
-/// [`input_gradient`] and [`weights_gradient`].
-pub fn gradients(shape: &ConvShape, x: &CubeTensor, weight: &CubeTensor, gradient: &CubeTensor) -> [CubeTensor; 2] {
+/// [`input_gradient`], [`weights_gradient`], the sums of `gradient` over each image's pixels, and their sums over the images.
+pub fn gradients(shape: &ConvShape, x: &CubeTensor, weight: &CubeTensor, gradient: &CubeTensor) -> [CubeTensor; 4] {
     let points = backward_points(shape, x, weight, gradient);
     let (parts, count) = weight_products(shape, &points.inputs, &points.results);
     let products = forward_products(&turned(shape), &points.turned_inputs, &points.turned_weights);
-    together::gradients(shape, &products, &parts, count)
+    let [dx, dw, db] = together::gradients(shape, &products, &parts, count, &points.sums);
+    [dx, dw, points.sums, db]
 }

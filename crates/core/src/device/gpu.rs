@@ -3,6 +3,8 @@
 use crate::{Error, Result};
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
+use cubecl::config::memory::PersistentMemory;
+use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use cubecl::wgpu::wgpu::{self, Backend, DeviceType};
 use cubecl::wgpu::{AutoGraphicsApi, RuntimeOptions, WgpuDevice, WgpuDeviceKind, try_init_setup};
 use cubecl_environment::stream::{StreamPolicy, set_policy};
@@ -54,6 +56,7 @@ impl Adapter {
         let opened = self.opened.get_or_init(|| {
             // Calls come from several threads, one after the other: one queue for all keeps their order.
             set_policy(StreamPolicy::Single);
+            reuse_memory_by_size();
             let setup =
                 RuntimeOptions::try_default().and_then(|options| try_init_setup::<AutoGraphicsApi>(&selector, options));
             setup.map(drop).map_err(|error| error.to_string())
@@ -65,6 +68,15 @@ impl Adapter {
             }
         }
     }
+}
+
+/// Lets gradients take memory from the pool that parameters are in, where it is found by its size. Everywhere else cubecl goes
+/// through all that is in use, which took longer than the rest of handing over a kernel.
+fn reuse_memory_by_size() {
+    let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    config.memory.persistent_memory = PersistentMemory::SizeMatch;
+    // False where a configuration is in use already: from the first card that was opened.
+    CubeClRuntimeConfig::try_set(config);
 }
 
 fn label(index: usize, adapter: &Adapter) -> String {

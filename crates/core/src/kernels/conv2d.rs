@@ -1,8 +1,8 @@
 //! Convolution: its geometry, and how autodiff records it.
 
+use super::autodiff::register;
 use super::{Epilogue, KernelGradients, Kernels};
 use burn::backend::{AutodiffBackend, Backend, TensorMetadata, tensor::FloatTensor};
-use burn::tensor::{Shape, Slice};
 use burn_autodiff::{
     Autodiff,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -118,25 +118,24 @@ impl<B: KernelGradients> Backward<B, 4> for Conv2dBackward {
         let [x_node, weight_node, bias_node, addend_node] = ops.parents.map(|parent| parent.map(|node| node.id));
         let gradient = scaled::<B>(gradients.consume::<B>(&ops.node), options.scale);
         let (input, kernel) = (x.shape().dims(), weight.shape().dims());
-        let sums = match weight_node {
-            Some(node) => {
-                let [weight_gradient, sums] = B::conv2d_weight_gradient(x, gradient.clone(), kernel, options);
-                gradients.register::<B>(node, weight_gradient);
-                sums
+        let (dx, dw, sums, db) = match (x_node, weight_node) {
+            (Some(_), Some(_)) => {
+                let [dx, dw, sums, db] = B::conv2d_gradients(x, weight, gradient.clone(), options);
+                (Some(dx), Some(dw), sums, Some(db))
             }
-            None => B::channel_sums(gradient.clone()),
+            (None, Some(_)) => {
+                let [dw, sums] = B::conv2d_weight_gradient(x, gradient.clone(), kernel, options);
+                (None, Some(dw), sums, None)
+            }
+            (x_node, None) => {
+                let dx = x_node.map(|_| B::conv2d_input_gradient(gradient.clone(), weight, input, options));
+                (dx, None, B::channel_sums(gradient.clone()), None)
+            }
         };
-        if let Some(node) = bias_node {
-            let [n, channels] = sums.shape().dims();
-            let samples = B::float_reshape(sums.clone(), Shape::new([1, n, 1, channels]));
-            gradients.register::<B>(node, B::float_reshape(B::channel_sums(samples), Shape::new([channels])));
-        }
+        let db = bias_node.map(|_| db.unwrap_or_else(|| B::sum_of_samples(sums.clone())));
+        register::<B, 3>(gradients, [x_node, weight_node, bias_node], [dx, dw, db]);
         if let Some(node) = addend_node.filter(|_| addend == Addend::SampleBias) {
             gradients.register::<B>(node, sums);
-        }
-        if let Some(node) = x_node {
-            let input_gradient = B::conv2d_input_gradient(gradient.clone(), weight, input, options);
-            gradients.register::<B>(node, input_gradient);
         }
         if let Some(node) = addend_node.filter(|_| addend == Addend::Residual) {
             gradients.register::<B>(node, gradient);
@@ -147,15 +146,15 @@ impl<B: KernelGradients> Backward<B, 4> for Conv2dBackward {
 type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
 
 /// Takes the epilogue apart: its body for the inner backend, what it adds, and the tensor in the graph. Where it adds
-/// nothing, a number that takes no part in the graph stands in for the tensor.
+/// nothing, the values of the bias, which take no part in the graph, stand in for the tensor.
 fn untracked_epilogue<B: Backend, C: CheckpointStrategy>(
     epilogue: Epilogue<Autodiff<B, C>>,
     bias: &Tracked<B, C>,
 ) -> (Epilogue<B>, Addend, Tracked<B, C>) {
     match epilogue {
         Epilogue::None => {
-            let first = B::float_slice(bias.primitive().clone(), &[Slice::from(0..1)]);
-            (Epilogue::None, Addend::Nothing, <Autodiff<B, C> as AutodiffBackend>::from_inner(first))
+            let constant = <Autodiff<B, C> as AutodiffBackend>::from_inner(bias.primitive().clone());
+            (Epilogue::None, Addend::Nothing, constant)
         }
         Epilogue::SampleBias(x) => (Epilogue::SampleBias(x.primitive().clone()), Addend::SampleBias, x),
         Epilogue::Residual(x) => (Epilogue::Residual(x.primitive().clone()), Addend::Residual, x),

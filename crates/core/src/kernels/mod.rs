@@ -5,7 +5,6 @@
 //! with burn tensors; the backend extension picks the body for the tensor's device, and the one for `Autodiff` records
 //! the backward pass. Shapes are checked by the models before they get here.
 
-mod adamw;
 mod attention;
 mod autodiff;
 mod concat;
@@ -17,16 +16,18 @@ mod flex;
 mod group_norm;
 mod interpolation_points;
 mod linear;
+mod parameters;
 #[cfg(any(test, feature = "gpu"))]
 mod plain;
 mod prediction;
+mod tensors;
 
-pub use adamw::{AdamWStep, Moments, adamw, moving_average, sum_of_squares};
 pub use conv2d::Conv2dOptions;
+pub use parameters::{AdamWStep, Moments, adamw, moving_averages, sums_of_squares};
 pub use prediction::keep_packed_weights;
 
-use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension, tensor::FloatTensor};
-use burn::tensor::Tensor;
+use burn::backend::{Backend, Dispatch, ExtensionType, TensorMetadata, backend_extension, tensor::FloatTensor};
+use burn::tensor::{Shape, Tensor};
 
 /// The operations, in the form that every backend provides.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
@@ -83,6 +84,27 @@ pub trait KernelGradients: Kernels {
         kernel: [usize; 4],
         options: Conv2dOptions,
     ) -> [FloatTensor<Self>; 2];
+
+    /// [Gradient of the input](Self::conv2d_input_gradient), [of the weights](Self::conv2d_weight_gradient), the [channel
+    /// sums](Self::channel_sums) of `gradient`, and the gradient of the bias.
+    fn conv2d_gradients(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        options: Conv2dOptions,
+    ) -> [FloatTensor<Self>; 4] {
+        let (input, kernel) = (x.shape().dims(), weight.shape().dims());
+        let [dw, sums] = Self::conv2d_weight_gradient(x, gradient.clone(), kernel, options);
+        let db = Self::sum_of_samples(sums.clone());
+        [Self::conv2d_input_gradient(gradient, weight, input, options), dw, sums, db]
+    }
+
+    /// Sums over the samples: `[n, c]` to `[c]`.
+    fn sum_of_samples(sums: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [n, channels] = sums.shape().dims();
+        let pixels = Self::float_reshape(sums, Shape::new([1, n, 1, channels]));
+        Self::float_reshape(Self::channel_sums(pixels), Shape::new([channels]))
+    }
 
     /// Sums over height and width: `[n, h, w, c]` to `[n, c]`.
     fn channel_sums(x: FloatTensor<Self>) -> FloatTensor<Self>;

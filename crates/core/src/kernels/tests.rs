@@ -3,7 +3,8 @@
 
 use super::plain;
 use super::{
-    AdamWStep, Conv2dOptions, Epilogue, KernelGradients, Kernels, adamw::ParameterKernels, attention, group_norm,
+    AdamWStep, Conv2dOptions, Epilogue, KernelGradients, Kernels, attention, group_norm, parameters::ParameterKernels,
+    tensors::Tensors,
 };
 use crate::random::Generator;
 use burn::backend::{Backend, Flex, TensorMetadata, tensor::FloatTensor};
@@ -94,16 +95,23 @@ fn check_convolutions<B: KernelGradients>(device: &B::Device) {
             assert_close::<B>(&what, &y, &plain_y);
         }
         let dx = B::conv2d_input_gradient(on(&gradient), on(&weight), input, options);
-        let plain_dx = plain::conv2d_input_gradient::<Flex>(gradient.clone(), weight, input, options);
+        let plain_dx = plain::conv2d_input_gradient::<Flex>(gradient.clone(), weight.clone(), input, options);
         assert_close::<B>(&format!("{what}: input gradient"), &dx, &plain_dx);
         let kernel_shape = [kernel, kernel, input[3], outputs];
         let [dw, sums_on_the_way] = B::conv2d_weight_gradient(on(&x), on(&gradient), kernel_shape, options);
-        let plain_dw = plain::conv2d_weight_gradient::<Flex>(x, gradient.clone(), kernel_shape, options);
+        let plain_dw = plain::conv2d_weight_gradient::<Flex>(x.clone(), gradient.clone(), kernel_shape, options);
         assert_close::<B>(&format!("{what}: weight gradient"), &dw, &plain_dw);
+        let [dx, dw, sums_of_all, db] = B::conv2d_gradients(on(&x), on(&weight), on(&gradient), options);
+        assert_close::<B>(&format!("{what}: input gradient of all"), &dx, &plain_dx);
+        assert_close::<B>(&format!("{what}: weight gradient of all"), &dw, &plain_dw);
         let sums = B::channel_sums(on(&gradient));
         let plain_sums = plain::channel_sums::<Flex>(gradient);
         assert_close::<B>(&format!("{what}: sums"), &sums, &plain_sums);
         assert_close::<B>(&format!("{what}: sums on the way"), &sums_on_the_way, &plain_sums);
+        assert_close::<B>(&format!("{what}: sums of all"), &sums_of_all, &plain_sums);
+        let plain_db =
+            plain::linear_backward::<Flex>(plain_sums.clone(), draws.tensor([outputs, outputs]), plain_sums, false).2;
+        assert_close::<B>(&format!("{what}: bias gradient"), &db, &plain_db);
     }
 }
 
@@ -194,21 +202,39 @@ fn check_channels<B: KernelGradients>(device: &B::Device) {
     assert_eq!(values::<B>(&rest), values::<Flex>(&second));
 }
 
-fn check_adamw<B: ParameterKernels>(device: &B::Device) {
+/// More parameters than a launch takes, of lengths around its workgroups' size.
+fn parameter_lengths() -> Vec<usize> {
+    (0..40).map(|place| [1000, 1, 256, 70_001][place % 4] + place / 4).collect()
+}
+
+fn check_parameters<B: ParameterKernels>(device: &B::Device) {
     let mut draws = Draws::new(3);
-    let [value, gradient, first] = std::array::from_fn(|_| draws.tensor([1000]));
-    let second = plain::adamw::<Flex>(value.clone(), gradient.clone(), first.clone(), draws.tensor([1000]), STEP).2;
-    let second = values::<Flex>(&second).iter().map(|x| x.abs()).collect::<Vec<f32>>();
-    let second = FlexTensor::from_data(TensorData::new(second, [1000]));
-    let on = |x: &T| on::<B>(x, device);
-    let fast = B::adamw(on(&value), on(&gradient), on(&first), on(&second), STEP);
-    let slow = plain::adamw::<Flex>(value.clone(), gradient, first, second, STEP);
-    assert_close::<B>("value", &fast.0, &slow.0);
-    assert_close::<B>("first moment", &fast.1, &slow.1);
-    assert_close::<B>("second moment", &fast.2, &slow.2);
-    let average = B::moving_average(on(&value), fast.0, 0.25);
-    assert_close::<B>("average", &average, &plain::moving_average::<Flex>(value.clone(), slow.0, 0.25));
-    assert_close::<B>("sum", &B::sum_of_squares(on(&value)), &plain::sum_of_squares::<Flex>(value));
+    let mut list = |change: fn(f32) -> f32| -> Vec<T> {
+        let draw = |length| {
+            let drawn = values::<Flex>(&draws.tensor([length])).into_iter().map(change).collect::<Vec<f32>>();
+            FlexTensor::from_data(TensorData::new(drawn, [length]))
+        };
+        parameter_lengths().into_iter().map(draw).collect()
+    };
+    let [value, gradient, first] = [list(|x| x), list(|x| x), list(|x| x)];
+    let second = list(f32::abs);
+    let on = |list: &[T]| Tensors::<B>(list.iter().map(|x| on::<B>(x, device)).collect());
+    let (values, firsts, seconds) = B::adamw(on(&value), on(&gradient), on(&first), on(&second), STEP);
+    for place in 0..value.len() {
+        let [value, gradient, first, second] = [&value, &gradient, &first, &second].map(|list| list[place].clone());
+        let slow = plain::adamw::<Flex>(value, gradient, first, second, STEP);
+        assert_close::<B>(&format!("value {place}"), &values.0[place], &slow.0);
+        assert_close::<B>(&format!("first moment {place}"), &firsts.0[place], &slow.1);
+        assert_close::<B>(&format!("second moment {place}"), &seconds.0[place], &slow.2);
+    }
+    let averages = B::moving_averages(on(&value), on(&gradient), 0.9);
+    let sums = self::values::<B>(&B::sums_of_squares(on(&value)));
+    for (place, (x, towards)) in value.into_iter().zip(gradient).enumerate() {
+        let slow = plain::moving_average::<Flex>(x.clone(), towards, 0.9);
+        assert_close::<B>(&format!("average {place}"), &averages.0[place], &slow);
+        let slow = self::values::<Flex>(&plain::sum_of_squares::<Flex>(x))[0];
+        assert!((sums[place] - slow).abs() <= 2e-5 * slow, "sum {place}: {} for {slow}", sums[place]);
+    }
 }
 
 /// The tests of one backend.
@@ -241,8 +267,8 @@ macro_rules! on_backend {
             }
 
             #[test]
-            fn adamw_is_the_plain_one() {
-                super::check_adamw::<$backend>(&$device);
+            fn steps_of_parameters_are_the_plain_ones() {
+                super::check_parameters::<$backend>(&$device);
             }
         }
     };

@@ -102,13 +102,15 @@ fn transpose_parts(values: &[f32], first: usize, middle: usize, last: usize) -> 
     turned
 }
 
+/// Parameters get memory apart from that of tensors that come and go: a card's driver looks for a free place among all of
+/// the latter at every operation.
 fn upload(values: Vec<f32>, shape: Vec<usize>, device: &Device) -> DispatchTensor {
-    let data = TensorData::new(values, shape.clone());
-    match shape.len() {
+    let rank = shape.len();
+    device.memory_persistent_allocations(TensorData::new(values, shape), |data| match rank {
         1 => Tensor::<1>::from_data(data, device).into_dispatch(),
         2 => Tensor::<2>::from_data(data, device).into_dispatch(),
         _ => Tensor::<4>::from_data(data, device).into_dispatch(),
-    }
+    })
 }
 
 /// Values of an NHWC tensor in NCHW order.
@@ -222,14 +224,22 @@ impl Parameters {
         }
     }
 
-    /// Hands each parameter that has a gradient to `update(index, value, gradient)` and stores what it returns.
-    pub fn update(&mut self, mut update: impl FnMut(usize, DispatchTensor, &DispatchTensor) -> DispatchTensor) {
+    /// Hands the parameters that have gradients to `update(indices, values, gradients)` and stores the values that it
+    /// returns, in the same order.
+    pub fn update(
+        &mut self,
+        update: impl FnOnce(&[usize], Vec<DispatchTensor>, Vec<DispatchTensor>) -> Vec<DispatchTensor>,
+    ) {
+        let (mut indices, mut values, mut gradients) = (Vec::new(), Vec::new(), Vec::new());
         for (index, parameter) in self.list.iter_mut().enumerate() {
-            if let Some(gradient) = &parameter.gradient {
-                // The value is moved out, so that nobody shares it and it can be changed in place.
-                let value = std::mem::replace(&mut parameter.value, gradient.clone());
-                parameter.value = update(index, value, gradient);
-            }
+            let Some(gradient) = &parameter.gradient else { continue };
+            indices.push(index);
+            gradients.push(gradient.clone());
+            // The value is moved out, so that nobody shares it and it can be changed in place.
+            values.push(std::mem::replace(&mut parameter.value, gradient.clone()));
+        }
+        for (&index, value) in indices.iter().zip(update(&indices, values, gradients)) {
+            self.list[index].value = value;
         }
     }
 

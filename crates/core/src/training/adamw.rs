@@ -1,11 +1,11 @@
 //! AdamW (Loshchilov & Hutter 2019, algorithm 2) as torch's `AdamW` computes it.
 
-use crate::kernels::{AdamWStep, Moments, adamw, sum_of_squares};
+use crate::kernels::{AdamWStep, Moments, adamw, sums_of_squares};
 use crate::models::{Parameters, download};
 use crate::pretrained::safetensors::write_safetensors;
 use crate::pretrained::weights::Weights;
 use crate::{Error, Result};
-use burn::tensor::{DispatchTensor, Tensor};
+use burn::tensor::DispatchTensor;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -85,10 +85,12 @@ impl AdamW {
             gradient_scale: gradient_scale as f32,
         };
         let moments = &mut self.moments;
-        parameters.update(|index, value, gradient| {
-            let (value, new) = adamw(value, gradient.clone(), moments.remove(&index), step);
-            moments.insert(index, new);
-            value
+        parameters.update(|indices, values, gradients| {
+            let of = |(index, value)| moments.remove(index).unwrap_or_else(|| Moments::zeros(value));
+            let old = indices.iter().zip(&values).map(of).collect();
+            let (values, new) = adamw(values, gradients, old, step);
+            moments.extend(indices.iter().copied().zip(new));
+            values
         });
     }
 }
@@ -133,14 +135,13 @@ impl AdamW {
 
 /// Length of all gradients together, √Σg² (torch's `clip_grad_norm_` measures with it).
 pub async fn gradient_norm(parameters: &Parameters) -> Result<f64> {
-    let square = |gradient: &DispatchTensor| Tensor::<1>::from_dispatch(sum_of_squares(gradient.clone())).reshape([1]);
-    let squares: Vec<_> = parameters.gradients().map(square).collect();
-    let count = squares.len();
+    let gradients: Vec<DispatchTensor> = parameters.gradients().cloned().collect();
+    let count = gradients.len();
     if count == 0 {
         return Ok(0.0);
     }
     // One transfer for all: on an accelerator each one waits for the work before it.
-    let squares = download(Tensor::cat(squares, 0).into_dispatch(), count).await?;
+    let squares = download(sums_of_squares(gradients), count).await?;
     Ok(squares.into_iter().map(f64::from).sum::<f64>().sqrt())
 }
 

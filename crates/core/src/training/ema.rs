@@ -1,7 +1,7 @@
 //! The exponential moving average of a model's weights, as diffusers' `EMAModel` keeps it: better samples than the
 //! weights themselves (Ho et al. 2020, section 4).
 
-use crate::kernels::moving_average;
+use crate::kernels::moving_averages;
 use crate::models::Parameters;
 use crate::{Error, Result};
 use burn::tensor::DispatchTensor;
@@ -83,11 +83,17 @@ impl Ema {
         self.optimization_step += 1;
         let decay = self.options.decay_at(self.optimization_step);
         let weights = parameters.constants();
-        for ((shadow, weight), parameter) in self.shadow.iter_mut().zip(weights).zip(parameters.list()) {
-            // Moved out, so that nobody shares it and it can be changed in place.
-            let old = std::mem::replace(shadow, weight.clone());
-            if parameter.trainable && decay > 0.0 {
-                *shadow = moving_average(old, weight, (1.0 - decay) as f32);
+        // Moved out, so that nobody shares them and they can be changed in place.
+        let old = std::mem::replace(&mut self.shadow, weights.clone());
+        if decay > 0.0 {
+            let trained = |tensors: Vec<DispatchTensor>| {
+                let pairs = tensors.into_iter().zip(parameters.list());
+                pairs.filter(|(_, parameter)| parameter.trainable).map(|(tensor, _)| tensor).collect()
+            };
+            let averages = moving_averages(trained(old), trained(weights), decay);
+            let places = self.shadow.iter_mut().zip(parameters.list()).filter(|(_, parameter)| parameter.trainable);
+            for ((shadow, _), average) in places.zip(averages) {
+                *shadow = average;
             }
         }
         decay

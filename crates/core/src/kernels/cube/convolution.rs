@@ -1,11 +1,12 @@
 //! Which kernels do which convolution on a graphics card.
 
-use super::elementwise::{sum_squares_of_pixels, transpose};
+use super::elementwise::sum_squares_of_pixels;
 use super::packed_weights::packed;
 use super::patches::{PatchShape, gather, scatter};
-use super::product::{Addend, Finish, ProductShape, product};
+use super::product::{Addend, Finish, ProductShape, Transposed, product};
+use super::reduce::{pixel_sums, row_sums};
 use super::tensors::contiguous;
-use super::winograd::{self, Weights};
+use super::winograd;
 use crate::kernels::conv2d::{ConvShape, Extents};
 use crate::kernels::prediction::keeps_packed_weights;
 use crate::kernels::{Conv2dOptions, Epilogue};
@@ -55,10 +56,10 @@ pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<CubeBackend>, option
         scale: options.scale,
     };
     match method(&extents) {
-        Method::Winograd(shape) => {
-            let transform = if keeps_packed_weights() { packed } else { Weights::forward };
-            winograd::convolve(&shape, &x, &transform(&weight, shape.c_in, shape.c_out), finish)
+        Method::Winograd(shape) if keeps_packed_weights() => {
+            winograd::convolve_transformed(&shape, &x, &packed(&weight, shape.c_in, shape.c_out), finish)
         }
+        Method::Winograd(shape) => winograd::convolve(&shape, &x, &weight, finish),
         Method::Product { rows, c_in, c_out } => product(plain(rows, c_in, c_out), &x, &weight, finish, output),
         Method::Patches(shape) => {
             product(plain(shape.rows(), shape.depth(), output[3]), &gather(&shape, &x), &weight, finish, output)
@@ -66,8 +67,13 @@ pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<CubeBackend>, option
     }
 }
 
-fn plain(rows: usize, depth: usize, columns: usize) -> ProductShape {
-    ProductShape { batch: 1, rows, depth, columns, transposed: false }
+pub fn plain(rows: usize, depth: usize, columns: usize) -> ProductShape {
+    ProductShape { batch: 1, rows, depth, columns, transposed: Transposed::Neither }
+}
+
+/// With the second factor stored as `[columns, depth]`.
+pub fn by_transposed(rows: usize, depth: usize, columns: usize) -> ProductShape {
+    ProductShape { transposed: Transposed::Second, ..plain(rows, depth, columns) }
 }
 
 /// Gradient of the unscaled convolution with respect to its input.
@@ -75,19 +81,38 @@ pub fn input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2d
     let (gradient, weight) = (contiguous(gradient), contiguous(weight));
     let extents = Extents { input, kernel: weight.shape().dims(), options };
     match method(&extents) {
-        Method::Winograd(shape) => {
-            let turned = ConvShape { c_in: shape.c_out, c_out: shape.c_in, upsample: false, ..shape };
-            let weights = Weights::backward(&weight, shape.c_in, shape.c_out);
-            let dx = winograd::convolve(&turned, &gradient, &weights, Finish::NONE);
-            if shape.upsample { sum_squares_of_pixels(&dx) } else { dx }
-        }
+        Method::Winograd(shape) => to_stored_size(&shape, winograd::input_gradient(&shape, &gradient, &weight)),
         Method::Product { rows, c_in, c_out } => {
-            product(plain(rows, c_out, c_in), &gradient, &transpose(&weight, c_in, c_out), Finish::NONE, input)
+            product(by_transposed(rows, c_out, c_in), &gradient, &weight, Finish::NONE, input)
         }
         Method::Patches(shape) => {
             let (rows, depth, c_out) = (shape.rows(), shape.depth(), shape.kernel[3]);
-            let turned = transpose(&weight, depth, c_out);
-            scatter(&shape, &product(plain(rows, c_out, depth), &gradient, &turned, Finish::NONE, [rows, depth]))
+            let problem = by_transposed(rows, c_out, depth);
+            scatter(&shape, &product(problem, &gradient, &weight, Finish::NONE, [rows, depth]))
+        }
+    }
+}
+
+/// The gradient of an up-sampled input to that of the pixels that there are.
+fn to_stored_size(shape: &ConvShape, dx: T) -> T {
+    if shape.upsample { sum_squares_of_pixels(&dx) } else { dx }
+}
+
+/// Gradients of the unscaled convolution with respect to its input and its weights, the sums of `gradient` over each image's
+/// pixels, and their sums over the images.
+pub fn gradients(x: T, weight: T, gradient: T, options: Conv2dOptions) -> [T; 4] {
+    let (x, weight, gradient) = (contiguous(x), contiguous(weight), contiguous(gradient));
+    let extents = Extents { input: x.shape().dims(), kernel: weight.shape().dims(), options };
+    match method(&extents) {
+        Method::Winograd(shape) => {
+            let [dx, dw, sums, db] = winograd::gradients(&shape, &x, &weight, &gradient);
+            [to_stored_size(&shape, dx), dw, sums, db]
+        }
+        Method::Product { .. } | Method::Patches(_) => {
+            let sums = pixel_sums(&gradient);
+            let dw = weight_gradient(x, gradient.clone(), extents.kernel, options);
+            let db = row_sums(&sums);
+            [input_gradient(gradient, weight, extents.input, options), dw, sums, db]
         }
     }
 }
@@ -114,6 +139,6 @@ pub fn weights_product<const D: usize>(
     gradient: &T,
     shape: [usize; D],
 ) -> T {
-    let problem = ProductShape { batch: 1, rows: inputs, depth: rows, columns: outputs, transposed: true };
+    let problem = ProductShape { batch: 1, rows: inputs, depth: rows, columns: outputs, transposed: Transposed::First };
     product(problem, x, gradient, Finish::NONE, shape)
 }

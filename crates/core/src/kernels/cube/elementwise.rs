@@ -55,44 +55,48 @@ fn concat_kernel<N: Size>(
 /// The first `channels` channels of an image, and the others.
 pub fn split(x: &CubeTensor, channels: usize) -> [CubeTensor; 2] {
     let [n, h, w, c] = x.shape().dims();
-    [(0, channels), (channels, c - channels)].map(|(from, count)| {
-        let part = empty(x, [n, h, w, count]);
-        let channels = vector_size(from).min(vector_size(count)).min(vector_size(c));
-        let all = len(&part) / channels;
-        let (cubes, threads) = elementwise(&x.client, all);
-        // SAFETY: the kernel stops at the last element of the part.
-        unsafe {
-            channels_kernel::launch_unchecked(
-                &x.client,
-                cubes,
-                threads,
-                channels,
-                buffer(x),
-                buffer(&part),
-                all as u32,
-                (c / channels) as u32,
-                (from / channels) as u32,
-                (count / channels) as u32,
-            );
-        }
-        part
-    })
+    let rest = c - channels;
+    let parts = [channels, rest].map(|count| empty(x, [n, h, w, count]));
+    let vector = vector_size(channels).min(vector_size(rest));
+    let all = len(x) / vector;
+    let (count, threads) = elementwise(&x.client, all);
+    // SAFETY: the kernel stops at the last element.
+    unsafe {
+        split_kernel::launch_unchecked(
+            &x.client,
+            count,
+            threads,
+            vector,
+            buffer(x),
+            buffer(&parts[0]),
+            buffer(&parts[1]),
+            all as u32,
+            (channels / vector) as u32,
+            (rest / vector) as u32,
+        );
+    }
+    parts
 }
 
 #[cube(launch_unchecked)]
-fn channels_kernel<N: Size>(
+fn split_kernel<N: Size>(
     x: &[Vector<f32, N>],
-    part: &mut [Vector<f32, N>],
+    first: &mut [Vector<f32, N>],
+    second: &mut [Vector<f32, N>],
     all: u32,
-    channels: u32,
-    from: u32,
-    count: u32,
+    a: u32,
+    b: u32,
 ) {
+    let (a, b) = (a as usize, b as usize);
     if ABSOLUTE_POS >= all as usize {
         terminate!();
     }
-    let (pixel, channel) = (ABSOLUTE_POS / count as usize, ABSOLUTE_POS % count as usize);
-    part[ABSOLUTE_POS] = x[pixel * channels as usize + from as usize + channel];
+    let (pixel, channel) = (ABSOLUTE_POS / (a + b), ABSOLUTE_POS % (a + b));
+    if channel < a {
+        first[pixel * a + channel] = x[ABSOLUTE_POS];
+    } else {
+        second[pixel * b + channel - a] = x[ABSOLUTE_POS];
+    }
 }
 
 /// Sums of 2x2 pixels: the transpose of nearest-neighbour up-sampling.
@@ -128,32 +132,4 @@ fn pixels_kernel(x: &[f32], y: &mut [f32], all: u32, width: u32, channels: u32) 
     let first = (row * 4usize * width + column * 2usize) * channels + channel;
     let below = first + 2usize * width * channels;
     y[ABSOLUTE_POS] = x[first] + x[first + channels] + x[below] + x[below + channels];
-}
-
-/// `[rows, columns]` to `[columns, rows]`.
-pub fn transpose(x: &CubeTensor, rows: usize, columns: usize) -> CubeTensor {
-    let y = empty(x, [columns, rows]);
-    let (count, threads) = elementwise(&x.client, rows * columns);
-    // SAFETY: the kernel stops at the last element.
-    unsafe {
-        transpose_kernel::launch_unchecked(
-            &x.client,
-            count,
-            threads,
-            buffer(x),
-            buffer(&y),
-            rows as u32,
-            columns as u32,
-        );
-    }
-    y
-}
-
-#[cube(launch_unchecked)]
-fn transpose_kernel(x: &[f32], y: &mut [f32], rows: u32, columns: u32) {
-    let (rows, columns) = (rows as usize, columns as usize);
-    if ABSOLUTE_POS >= rows * columns {
-        terminate!();
-    }
-    y[ABSOLUTE_POS] = x[ABSOLUTE_POS % rows * columns + ABSOLUTE_POS / rows];
 }

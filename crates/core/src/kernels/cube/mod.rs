@@ -1,25 +1,25 @@
 //! The operations on graphics cards: burn's tensors in and out, the arithmetic in CubeCL kernels, which become SPIR-V, WGSL or
 //! Metal where they run. Which kernel does what depends on shapes alone.
 
-mod adamw;
 mod attention;
-mod average;
 mod convolution;
 mod elementwise;
 mod group_norm;
 mod packed_weights;
+mod parameters;
 mod patches;
 mod product;
 mod reduce;
 mod tensors;
 mod winograd;
 
-use super::adamw::{AdamWStep, ParameterKernels};
+use super::parameters::{AdamWStep, ParameterKernels};
+use super::tensors::Tensors;
 use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels, plain};
 use burn::backend::TensorMetadata;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
-use product::{Finish, ProductShape, product};
+use product::{Finish, product};
 use tensors::contiguous;
 
 pub use packed_weights::forget_packed_weights;
@@ -45,8 +45,13 @@ impl Kernels for CubeBackend {
         let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
         let [rows, depth] = x.shape().dims();
         let [_, columns] = weight.shape().dims();
-        let problem = ProductShape { batch: 1, rows, depth, columns, transposed: false };
-        product(problem, &x, &weight, Finish { bias: Some(&bias), ..Finish::NONE }, [rows, columns])
+        product(
+            convolution::plain(rows, depth, columns),
+            &x,
+            &weight,
+            Finish { bias: Some(&bias), ..Finish::NONE },
+            [rows, columns],
+        )
     }
 
     fn concat_channels(first: T, second: T) -> T {
@@ -68,6 +73,10 @@ impl KernelGradients for CubeBackend {
     fn conv2d_weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOptions) -> [T; 2] {
         let sums = Self::channel_sums(gradient.clone());
         [convolution::weight_gradient(x, gradient, kernel, options), sums]
+    }
+
+    fn conv2d_gradients(x: T, weight: T, gradient: T, options: Conv2dOptions) -> [T; 4] {
+        convolution::gradients(x, weight, gradient, options)
     }
 
     fn channel_sums(x: T) -> T {
@@ -103,11 +112,8 @@ impl KernelGradients for CubeBackend {
         let (x, weight, gradient) = (contiguous(x), contiguous(weight), contiguous(gradient));
         let [rows, inputs] = x.shape().dims();
         let [_, outputs] = weight.shape().dims();
-        let problem = ProductShape { batch: 1, rows, depth: outputs, columns: inputs, transposed: false };
-        let dx = needs_input_gradient.then(|| {
-            let turned = elementwise::transpose(&weight, inputs, outputs);
-            product(problem, &gradient, &turned, Finish::NONE, [rows, inputs])
-        });
+        let problem = convolution::by_transposed(rows, outputs, inputs);
+        let dx = needs_input_gradient.then(|| product(problem, &gradient, &weight, Finish::NONE, [rows, inputs]));
         let dw = convolution::weights_product(rows, inputs, outputs, &x, &gradient, [inputs, outputs]);
         (dx, dw, reduce::row_sums(&gradient))
     }
@@ -118,15 +124,25 @@ impl KernelGradients for CubeBackend {
 }
 
 impl ParameterKernels for CubeBackend {
-    fn adamw(value: T, gradient: T, first: T, second: T, step: AdamWStep) -> (T, T, T) {
-        adamw::adamw(value, &contiguous(gradient), first, second, step)
+    fn adamw(
+        values: Tensors<Self>,
+        gradients: Tensors<Self>,
+        firsts: Tensors<Self>,
+        seconds: Tensors<Self>,
+        step: AdamWStep,
+    ) -> (Tensors<Self>, Tensors<Self>, Tensors<Self>) {
+        let gradients: Vec<T> = gradients.0.into_iter().map(contiguous).collect();
+        let [values, firsts, seconds] = parameters::adamw([values.0, firsts.0, seconds.0], &gradients, step);
+        (Tensors(values), Tensors(firsts), Tensors(seconds))
     }
 
-    fn moving_average(average: T, value: T, rate: f32) -> T {
-        average::moving_average(average, &contiguous(value), rate)
+    fn moving_averages(averages: Tensors<Self>, values: Tensors<Self>, decay: f64) -> Tensors<Self> {
+        let values: Vec<T> = values.0.into_iter().map(contiguous).collect();
+        Tensors(parameters::moving_averages(averages.0, &values, decay))
     }
 
-    fn sum_of_squares(x: T) -> T {
-        reduce::sum_of_squares(&contiguous(x))
+    fn sums_of_squares(xs: Tensors<Self>) -> T {
+        let xs: Vec<T> = xs.0.into_iter().map(contiguous).collect();
+        parameters::sums_of_squares(&xs)
     }
 }

@@ -66,8 +66,16 @@ pub fn pixel_sums(x: &CubeTensor) -> CubeTensor {
     y
 }
 
+/// Sums over the values of each item: `[items, values]` to `[items]`.
+pub fn item_sums(x: &CubeTensor) -> CubeTensor {
+    let [items, values] = x.shape().dims();
+    let y = empty(x, [items]);
+    launch_sums(x, &y, items, values, 1);
+    y
+}
+
 /// Columns of a workgroup.
-const COLUMNS: usize = 32;
+pub const COLUMNS: usize = 32;
 const ROWS: usize = THREADS as usize / COLUMNS;
 
 fn launch_sums(x: &CubeTensor, y: &CubeTensor, batch: usize, rows: usize, columns: usize) {
@@ -87,23 +95,23 @@ fn launch_sums(x: &CubeTensor, y: &CubeTensor, batch: usize, rows: usize, column
 
 #[cube(launch_unchecked)]
 fn sums_kernel(x: &[f32], y: &mut [f32], rows: u32, columns: u32) {
-    add_rows(x, y, CUBE_POS_Y as usize, rows as usize, columns as usize);
+    add_rows(x, y, CUBE_POS_Y as usize, CUBE_POS_X as usize, rows as usize, columns as usize);
 }
 
 #[cube(launch_unchecked)]
 fn sums_of_two_kernel(a: &[f32], b: &[f32], a_sums: &mut [f32], b_sums: &mut [f32], rows: u32, columns: u32) {
     if CUBE_POS_Y == 0 {
-        add_rows(a, a_sums, 0usize, rows as usize, columns as usize);
+        add_rows(a, a_sums, 0usize, CUBE_POS_X as usize, rows as usize, columns as usize);
     } else {
-        add_rows(b, b_sums, 0usize, rows as usize, columns as usize);
+        add_rows(b, b_sums, 0usize, CUBE_POS_X as usize, rows as usize, columns as usize);
     }
 }
 
-/// A workgroup's columns of item `item` of a batch.
+/// A workgroup's work: block `block` of the columns of item `item` of a batch.
 #[cube]
-fn add_rows(x: &[f32], y: &mut [f32], item: usize, rows: usize, columns: usize) {
+pub fn add_rows(x: &[f32], y: &mut [f32], item: usize, block: usize, rows: usize, columns: usize) {
     let thread = UNIT_POS as usize;
-    let (first_row, column) = (thread / COLUMNS, CUBE_POS_X as usize * COLUMNS + thread % COLUMNS);
+    let (first_row, column) = (thread / COLUMNS, block * COLUMNS + thread % COLUMNS);
     let mut shared = Shared::<[Vector<f32, Const<1>>]>::new_slice(THREADS as usize);
     let mut sum = 0.0f32;
     if column < columns {
@@ -118,6 +126,27 @@ fn add_rows(x: &[f32], y: &mut [f32], item: usize, rows: usize, columns: usize) 
     tree_sum::<Const<1>>(&mut shared, first_row, thread, ROWS, COLUMNS);
     if first_row == 0usize && column < columns {
         y[item * columns + column] = shared[thread].extract(0usize);
+    }
+}
+
+/// A thread's work: the sum of a column over a few rows, in the order of [`add_rows`].
+#[cube]
+pub fn add_column(x: &[f32], y: &mut [f32], column: usize, rows: usize, columns: usize) {
+    if column < columns {
+        let mut sums = Array::<f32>::new(ROWS);
+        #[unroll]
+        for i in 0..ROWS {
+            let mut sum = 0.0f32;
+            let mut row = 0usize;
+            row += i;
+            while row < rows {
+                sum += x[row * columns + column];
+                row += ROWS;
+            }
+            sums[i] = sum;
+        }
+        let (even, odd) = (sums[0usize] + sums[4usize], sums[1usize] + sums[5usize]);
+        y[column] = even + (sums[2usize] + sums[6usize]) + (odd + (sums[3usize] + sums[7usize]));
     }
 }
 
@@ -187,42 +216,4 @@ fn finish_kernel(
         value += addend[ABSOLUTE_POS];
     }
     y[ABSOLUTE_POS] = value * scale;
-}
-
-/// Σx², one number.
-pub fn sum_of_squares(x: &CubeTensor) -> CubeTensor {
-    /// Workgroups of the first of two kernels.
-    const PARTS: usize = 64;
-    let cubes = len(x).div_ceil(THREADS as usize).min(PARTS);
-    let parts = empty(x, [cubes, 1]);
-    // SAFETY: the kernel stops at the last element.
-    unsafe {
-        squares_kernel::launch_unchecked(
-            &x.client,
-            CubeCount::Static(cubes as u32, 1, 1),
-            CubeDim::new_1d(THREADS),
-            buffer(x),
-            buffer(&parts),
-            len(x) as u32,
-        );
-    }
-    row_sums(&parts)
-}
-
-#[cube(launch_unchecked)]
-fn squares_kernel(x: &[f32], parts: &mut [f32], all: u32) {
-    let thread = UNIT_POS as usize;
-    let mut shared = Shared::<[Vector<f32, Const<1>>]>::new_slice(THREADS as usize);
-    let mut sum = 0.0f32;
-    let mut index = ABSOLUTE_POS;
-    while index < all as usize {
-        sum += x[index] * x[index];
-        index += CUBE_COUNT * THREADS as usize;
-    }
-    shared[thread] = Vector::new(sum);
-    sync_cube();
-    tree_sum::<Const<1>>(&mut shared, thread, thread, THREADS as usize, 1usize);
-    if thread == 0usize {
-        parts[CUBE_POS] = shared[0usize].extract(0usize);
-    }
 }

@@ -16,11 +16,6 @@ pub fn contiguous(x: CubeTensor) -> CubeTensor {
     into_contiguous(x)
 }
 
-/// The tensor itself where nobody else holds it, else a copy that may be changed.
-pub fn own(x: CubeTensor) -> CubeTensor {
-    if x.can_mut() && x.is_contiguous() { x } else { x.copy() }
-}
-
 /// A tensor beside `like`, with whatever the memory holds.
 pub fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), Shape::new(shape), like.dtype)

@@ -6,11 +6,12 @@ mod tensors;
 
 pub use packed_weights::forget_packed_weights;
 
-use super::adamw::{AdamWStep, ParameterKernels};
 use super::cpu::attention::{AttentionGradients, AttentionShape, attention, attention_gradient};
 use super::cpu::gemm::{LinearShape, linear, linear_input_gradient, linear_weight_gradient};
 use super::cpu::group_norm::{Norm, NormGradients, NormShape, Statistics, group_norm, group_norm_gradient};
 use super::cpu::{adamw, average, elementwise, reduce};
+use super::parameters::{AdamWStep, ParameterKernels};
+use super::tensors::Tensors;
 use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels};
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use tensors::{contiguous, filled, values, values_mut};
@@ -151,8 +152,13 @@ impl KernelGradients for Flex {
 }
 
 impl ParameterKernels for Flex {
-    fn adamw(mut value: T, gradient: T, mut first: T, mut second: T, step: AdamWStep) -> (T, T, T) {
-        let gradient = contiguous(gradient);
+    fn adamw(
+        mut values: Tensors<Self>,
+        gradients: Tensors<Self>,
+        mut firsts: Tensors<Self>,
+        mut seconds: Tensors<Self>,
+        step: AdamWStep,
+    ) -> (Tensors<Self>, Tensors<Self>, Tensors<Self>) {
         let [beta1, beta2] = step.betas;
         let numbers = adamw::AdamW {
             learning_rate: step.learning_rate,
@@ -162,22 +168,29 @@ impl ParameterKernels for Flex {
             step: step.step,
             gradient_scale: step.gradient_scale,
         };
-        numbers.update(adamw::Parameter {
-            value: values_mut(&mut value),
-            gradient: values(&gradient),
-            first_moment: values_mut(&mut first),
-            second_moment: values_mut(&mut second),
-        });
-        (value, first, second)
+        let moments = firsts.0.iter_mut().zip(&mut seconds.0);
+        for ((value, gradient), (first, second)) in values.0.iter_mut().zip(gradients.0).zip(moments) {
+            let gradient = contiguous(gradient);
+            numbers.update(adamw::Parameter {
+                value: values_mut(value),
+                gradient: self::values(&gradient),
+                first_moment: values_mut(first),
+                second_moment: values_mut(second),
+            });
+        }
+        (values, firsts, seconds)
     }
 
-    fn moving_average(mut average: T, value: T, rate: f32) -> T {
-        average::moving_average(values_mut(&mut average), values(&contiguous(value)), rate);
-        average
+    fn moving_averages(mut averages: Tensors<Self>, values: Tensors<Self>, decay: f64) -> Tensors<Self> {
+        for (average, value) in averages.0.iter_mut().zip(values.0) {
+            average::moving_average(values_mut(average), self::values(&contiguous(value)), (1.0 - decay) as f32);
+        }
+        averages
     }
 
-    fn sum_of_squares(x: T) -> T {
-        let x = contiguous(x);
-        filled([1], |sum| sum.copy_from_slice(&[reduce::sum_of_squares(values(&x)) as f32]))
+    fn sums_of_squares(xs: Tensors<Self>) -> T {
+        let sums = xs.0.into_iter().map(|x| reduce::sum_of_squares(values(&contiguous(x))) as f32);
+        let sums: Vec<f32> = sums.collect();
+        filled([sums.len()], |out| out.copy_from_slice(&sums))
     }
 }

@@ -1,4 +1,4 @@
-//! The update of AdamW and of a moving average out of burn operations.
+//! The update of AdamW out of burn operations.
 
 use crate::kernels::AdamWStep;
 use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
@@ -26,12 +26,6 @@ pub fn adamw<B: Backend>(
     let value = B::float_mul_scalar(value, (1.0 - step.learning_rate * step.weight_decay).into());
     let change = B::float_mul_scalar(direction, (step.learning_rate / corrections[0]).into());
     (B::float_sub(value, change), first, second)
-}
-
-/// s ← s + rate·(θ − s), the exponential moving average of a parameter (Polyak & Juditsky 1992; diffusers' `EMAModel`).
-pub fn moving_average<B: Backend>(average: FloatTensor<B>, value: FloatTensor<B>, rate: f32) -> FloatTensor<B> {
-    let towards = B::float_mul_scalar(B::float_sub(value, average.clone()), rate.into());
-    B::float_add(average, towards)
 }
 
 /// Σx², one number.

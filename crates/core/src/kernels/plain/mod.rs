@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod adamw;
+#[cfg(any(test, feature = "gpu"))]
 mod attention;
 #[cfg(test)]
 mod conv2d;
@@ -10,9 +11,12 @@ mod conv2d;
 mod group_norm;
 #[cfg(test)]
 mod linear;
+#[cfg(test)]
+mod moving_average;
 
 #[cfg(test)]
-pub use adamw::{adamw, moving_average, sum_of_squares};
+pub use adamw::{adamw, sum_of_squares};
+#[cfg(any(test, feature = "gpu"))]
 pub use attention::{attention, attention_backward};
 #[cfg(test)]
 pub use conv2d::{channel_sums, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
@@ -20,3 +24,5 @@ pub use conv2d::{channel_sums, conv2d, conv2d_input_gradient, conv2d_weight_grad
 pub use group_norm::{group_norm, group_norm_backward};
 #[cfg(test)]
 pub use linear::{linear, linear_backward};
+#[cfg(test)]
+pub use moving_average::moving_average;

@@ -1,6 +1,6 @@
 //! The kernel of the matrix products: a tile of the result in registers, slices of both factors in shared memory.
 
-use super::{Addend, SIDE, Tile, WIDTH};
+use super::{Addend, SIDE, Tile, Transposed, WIDTH};
 use crate::kernels::cube::tensors::THREADS;
 use cubecl::prelude::*;
 
@@ -65,17 +65,18 @@ fn load_slices<NA: Size, NB: Size>(
     slices: &Slices,
     at: usize,
     #[comptime] tile: Tile,
-    #[comptime] transposed: bool,
+    #[comptime] transposed: Transposed,
 ) {
     let thread = UNIT_POS as usize;
-    let a_line = comptime!(if transposed { tile.rows / WIDTH } else { tile.depth / WIDTH });
+    let first_turned = comptime!(transposed == Transposed::First);
+    let a_line = comptime!(if first_turned { tile.rows / WIDTH } else { tile.depth / WIDTH });
     let b_line = comptime!(tile.columns / WIDTH);
     #[unroll]
     for i in 0..comptime!((tile.rows * tile.depth / WIDTH).div_ceil(THREADS as usize)) {
         let index = thread + comptime!(i * THREADS as usize);
         let line = index / a_line;
         let within = index % a_line * WIDTH;
-        if comptime!(transposed) {
+        if comptime!(first_turned) {
             a_next[i] =
                 load_four::<NA>(a, slices.a_start, at + line, slices.first_row + within, slices.end, slices.rows);
         } else {
@@ -83,13 +84,74 @@ fn load_slices<NA: Size, NB: Size>(
                 load_four::<NA>(a, slices.a_start, slices.first_row + line, at + within, slices.rows, slices.depth);
         }
     }
-    #[unroll]
-    for i in 0..comptime!((tile.columns * tile.depth / WIDTH).div_ceil(THREADS as usize)) {
-        let index = thread + comptime!(i * THREADS as usize);
-        let line = index / b_line;
-        let within = index % b_line * WIDTH;
-        b_next[i] =
-            load_four::<NB>(b, slices.b_start, at + line, slices.first_column + within, slices.end, slices.columns);
+    if comptime!(transposed == Transposed::Second) {
+        load_turned::<NB>(b, b_next, slices, at, tile);
+    } else {
+        #[unroll]
+        for i in 0..comptime!((tile.columns * tile.depth / WIDTH).div_ceil(THREADS as usize)) {
+            let index = thread + comptime!(i * THREADS as usize);
+            let line = index / b_line;
+            let within = index % b_line * WIDTH;
+            b_next[i] =
+                load_four::<NB>(b, slices.b_start, at + line, slices.first_column + within, slices.end, slices.columns);
+        }
+    }
+}
+
+/// As in [`load_slices`], where the second factor's lines run along the depth: a thread has a square of 4 columns by 4 and
+/// turns it. There are fewer squares than threads.
+#[cube]
+fn load_turned<N: Size>(
+    b: &[Vector<f32, N>],
+    b_next: &mut Array<Four>,
+    slices: &Slices,
+    at: usize,
+    #[comptime] tile: Tile,
+) {
+    let squares = comptime!(tile.depth / WIDTH);
+    let (column, depth) = (UNIT_POS as usize / squares * WIDTH, UNIT_POS as usize % squares * WIDTH);
+    if column < comptime!(tile.columns) {
+        #[unroll]
+        for k in 0..4usize {
+            b_next[k] = Four::new(0.0f32);
+        }
+        #[unroll]
+        for i in 0..4usize {
+            let line = slices.first_column + column + i;
+            let loaded = load_four::<N>(b, slices.b_start, line, at + depth, slices.columns, slices.depth);
+            #[unroll]
+            for k in 0..4usize {
+                let mut turned = b_next[k];
+                turned.insert(i, loaded.extract(k));
+                b_next[k] = turned;
+            }
+        }
+    }
+}
+
+/// A thread's share of the second factor's slice, out of its registers into shared memory.
+#[cube]
+fn store_second(b_shared: &mut Shared<[Four]>, b_next: &Array<Four>, #[comptime] tile: Tile, #[comptime] turned: bool) {
+    let thread = UNIT_POS as usize;
+    let b_vectors = comptime!(tile.columns * tile.depth / WIDTH);
+    if comptime!(turned) {
+        let squares = comptime!(tile.depth / WIDTH);
+        let b_line = comptime!(tile.columns / WIDTH);
+        let (column, depth) = (thread / squares, thread % squares * WIDTH);
+        if column < b_line {
+            #[unroll]
+            for k in 0..4usize {
+                b_shared[(depth + k) * b_line + column] = b_next[k];
+            }
+        }
+    } else {
+        #[unroll]
+        for i in 0..comptime!(b_vectors.div_ceil(THREADS as usize)) {
+            let index = thread + comptime!(i * THREADS as usize);
+            if index < b_vectors {
+                b_shared[index] = b_next[i];
+            }
+        }
     }
 }
 
@@ -105,12 +167,12 @@ fn tile_row(thread: usize, #[comptime] index: usize, #[comptime] transposed: boo
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-pub fn product_kernel<NA: Size, NB: Size>(
+pub fn product_kernel<NA: Size, NB: Size, NY: Size>(
     a: &[Vector<f32, NA>],
     b: &[Vector<f32, NB>],
-    bias: &[Vector<f32, NB>],
-    addend: &[Vector<f32, NB>],
-    y: &mut [Vector<f32, NB>],
+    bias: &[Vector<f32, NY>],
+    addend: &[Vector<f32, NY>],
+    y: &mut [Vector<f32, NY>],
     rows: u32,
     depth: u32,
     columns: u32,
@@ -119,7 +181,7 @@ pub fn product_kernel<NA: Size, NB: Size>(
     rows_per_sample: u32,
     scale: f32,
     #[comptime] tile: Tile,
-    #[comptime] transposed: bool,
+    #[comptime] transposed: Transposed,
     #[comptime] has_bias: bool,
     #[comptime] kind: Addend,
 ) {
@@ -129,6 +191,7 @@ pub fn product_kernel<NA: Size, NB: Size>(
     let item = (CUBE_POS_Z % batch) as usize;
     let part = CUBE_POS_Z / batch;
     let tile_depth = comptime!(tile.depth);
+    let first_turned = comptime!(transposed == Transposed::First);
     let first_row = CUBE_POS_Y as usize * comptime!(tile.rows);
     let first_column = CUBE_POS_X as usize * comptime!(tile.columns);
     let a_start = item * rows * depth;
@@ -140,7 +203,8 @@ pub fn product_kernel<NA: Size, NB: Size>(
     let a_vectors = comptime!(tile.rows * tile.depth / WIDTH);
     let b_vectors = comptime!(tile.columns * tile.depth / WIDTH);
     let a_loads = comptime!(a_vectors.div_ceil(THREADS as usize));
-    let b_loads = comptime!(b_vectors.div_ceil(THREADS as usize));
+    let second_turned = comptime!(transposed == Transposed::Second);
+    let b_loads = comptime!(if second_turned { WIDTH } else { b_vectors.div_ceil(THREADS as usize) });
     let mut a_shared = Shared::<[Four]>::new_slice(a_vectors);
     let mut b_shared = Shared::<[Four]>::new_slice(b_vectors);
     let mut a_next = Array::<Four>::new(a_loads);
@@ -166,18 +230,12 @@ pub fn product_kernel<NA: Size, NB: Size>(
                 a_shared[index] = a_next[i];
             }
         }
-        #[unroll]
-        for i in 0..b_loads {
-            let index = thread + comptime!(i * THREADS as usize);
-            if index < b_vectors {
-                b_shared[index] = b_next[i];
-            }
-        }
+        store_second(&mut b_shared, &b_next, tile, second_turned);
         sync_cube();
         at += tile_depth;
         // On its way while this slice is multiplied; behind the last there are zeros, or values that nobody uses.
         load_slices::<NA, NB>(a, b, &mut a_next, &mut b_next, &slices, at, tile, transposed);
-        if comptime!(transposed) {
+        if comptime!(first_turned) {
             multiply_transposed(&a_shared, &b_shared, &mut sums, thread_row, thread_column, tile);
         } else {
             multiply(&a_shared, &b_shared, &mut sums, thread_row, thread_column, tile);
@@ -187,23 +245,23 @@ pub fn product_kernel<NA: Size, NB: Size>(
     let result = CUBE_POS_Z as usize * rows * columns;
     #[unroll]
     for i in 0..row_registers {
-        let row = first_row + tile_row(thread_row, i, transposed);
+        let row = first_row + tile_row(thread_row, i, first_turned);
         #[unroll]
         for j in 0..column_registers {
             let column = first_column + (thread_column + comptime!(j * SIDE)) * WIDTH;
             let mut value = sums[comptime!(i * column_registers + j)];
             if comptime!(has_bias) {
-                value += load_four::<NB>(bias, 0usize, 0usize, column, 1usize, columns);
+                value += load_four::<NY>(bias, 0usize, 0usize, column, 1usize, columns);
             }
             if comptime!(kind == Addend::SampleBias) {
-                value += load_four::<NB>(addend, 0usize, row / rows_per_sample as usize, column, rows, columns);
+                value += load_four::<NY>(addend, 0usize, row / rows_per_sample as usize, column, rows, columns);
             }
             if comptime!(kind == Addend::Residual) {
-                value += load_four::<NB>(addend, 0usize, row, column, rows, columns);
+                value += load_four::<NY>(addend, 0usize, row, column, rows, columns);
             }
             value = value * Four::new(scale);
             if row < rows {
-                store_four::<NB>(y, result + row * columns, column, columns, value);
+                store_four::<NY>(y, result + row * columns, column, columns, value);
             }
         }
     }

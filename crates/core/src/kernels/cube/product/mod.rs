@@ -30,6 +30,16 @@ impl Tile {
     }
 }
 
+/// Which factor of a product is stored the other way round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transposed {
+    Neither,
+    /// The first one, as `[batch, depth, rows]`.
+    First,
+    /// The second one, as `[batch, columns, depth]`.
+    Second,
+}
+
 /// Batched matrix product `[batch, rows, depth] · [batch, depth, columns]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProductShape {
@@ -37,8 +47,7 @@ pub struct ProductShape {
     pub rows: usize,
     pub depth: usize,
     pub columns: usize,
-    /// Whether the first factor is stored as `[batch, depth, rows]`.
-    pub transposed: bool,
+    pub transposed: Transposed,
 }
 
 impl ProductShape {
@@ -136,7 +145,8 @@ fn launch(problem: ProductShape, a: &CubeTensor, b: &CubeTensor, finish: Finish,
             &a.client,
             count,
             CubeDim::new_1d(THREADS),
-            vector_size(if transposed { rows } else { depth }),
+            vector_size(if transposed == Transposed::First { rows } else { depth }),
+            vector_size(if transposed == Transposed::Second { depth } else { columns }),
             vector_size(columns),
             buffer(a),
             buffer(b),

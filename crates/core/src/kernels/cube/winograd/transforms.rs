@@ -1,8 +1,8 @@
-//! The kernels that bring images, weights and gradients to the 36 points and back. A thread works on one tile (or one
-//! weight) and a few channels.
+//! The kernels that bring images, weights and gradients to the 36 points and back, one transform each.
 
 use super::points::{self, Transform};
-use super::{POINTS, TILE, tiles};
+use super::tiles::{filter_gradient, filter_points, input_tile, output_values, tile_place};
+use super::{POINTS, tiles};
 use crate::kernels::conv2d::ConvShape;
 use crate::kernels::cube::product::{Addend, Finish};
 use crate::kernels::cube::tensors::{buffer, elementwise, empty};
@@ -10,7 +10,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 /// Channels that a thread takes along: 36 vectors of more would not fit its registers.
-fn channels_at_once(channels: usize) -> usize {
+pub fn channels_at_once(channels: usize) -> usize {
     if channels.is_multiple_of(2) { 2 } else { 1 }
 }
 
@@ -30,8 +30,7 @@ impl Weights {
     }
 
     fn transform(weight: &CubeTensor, c_in: usize, c_out: usize, turned: bool) -> Self {
-        let shape = if turned { [POINTS, c_out, c_in] } else { [POINTS, c_in, c_out] };
-        let weights = empty(weight, shape);
+        let weights = Self::unfilled(weight, c_in, c_out, turned);
         let (count, threads) = elementwise(&weight.client, c_in * c_out);
         // SAFETY: the kernel stops at c_in · c_out.
         unsafe {
@@ -40,13 +39,19 @@ impl Weights {
                 count,
                 threads,
                 buffer(weight),
-                buffer(&weights),
+                buffer(&weights.0),
                 c_in as u32,
                 c_out as u32,
                 turned,
             );
         }
-        Self(weights)
+        weights
+    }
+
+    /// Memory for them.
+    pub fn unfilled(weight: &CubeTensor, c_in: usize, c_out: usize, turned: bool) -> Self {
+        let shape = if turned { [POINTS, c_out, c_in] } else { [POINTS, c_in, c_out] };
+        Self(empty(weight, shape))
     }
 }
 
@@ -143,33 +148,6 @@ pub fn weight_gradient(shape: &ConvShape, parts: &CubeTensor, count: usize) -> C
     gradient
 }
 
-/// Which tile and channels a thread works on.
-#[derive(CubeType, Clone, Copy)]
-struct Place {
-    /// Threads with work: tiles times vectors of channels, which is also how far apart the points lie.
-    all: usize,
-    image: usize,
-    /// A vector of them.
-    channel: usize,
-    /// The tile's first pixel.
-    top: usize,
-    left: usize,
-}
-
-#[cube]
-fn tile_place(batch: usize, height: usize, width: usize, channels: usize) -> Place {
-    let (rows, columns) = ((height + 3usize) / TILE, (width + 3usize) / TILE);
-    let tile = ABSOLUTE_POS / channels;
-    let within = tile % (rows * columns);
-    Place {
-        all: batch * rows * columns * channels,
-        image: tile / (rows * columns),
-        channel: ABSOLUTE_POS % channels,
-        top: within / columns * TILE,
-        left: within % columns * TILE,
-    }
-}
-
 #[cube(launch_unchecked)]
 fn input_points_kernel<N: Size>(
     x: &[Vector<f32, N>],
@@ -180,37 +158,8 @@ fn input_points_kernel<N: Size>(
     channels: u32,
     #[comptime] upsample: bool,
 ) {
-    let (height, width, channels) = (height as usize, width as usize, channels as usize);
-    let place = tile_place(batch as usize, height, width, channels);
-    let (image, channel, top, left) = (place.image, place.channel, place.top, place.left);
-    if ABSOLUTE_POS >= place.all {
-        terminate!();
-    }
-    let mut d = Array::<Vector<f32, N>>::new(POINTS);
-    #[unroll]
-    for i in 0..6usize {
-        #[unroll]
-        for j in 0..6usize {
-            // One below and right of the pixel: the filter starts above and left of the tile.
-            let (row, column) = (top + i, left + j);
-            let mut value = Vector::<f32, N>::new(0.0f32);
-            if row > 0usize && row <= height && column > 0usize && column <= width {
-                let (row, column) = (row - 1usize, column - 1usize);
-                let at = if comptime!(upsample) {
-                    (image * (height / 2usize) + row / 2usize) * (width / 2usize) + column / 2usize
-                } else {
-                    (image * height + row) * width + column
-                };
-                value = x[at * channels + channel];
-            }
-            d[comptime!(i * 6 + j)] = value;
-        }
-    }
-    points::two_dimensional::<N>(&mut d, Transform::Input);
-    #[unroll]
-    for point in 0..36usize {
-        points[point * place.all + ABSOLUTE_POS] = d[point];
-    }
+    let (batch, height) = (batch as usize, height as usize);
+    input_tile::<N>(x, points, ABSOLUTE_POS, batch, height, width as usize, channels as usize, upsample);
 }
 
 #[cube(launch_unchecked)]
@@ -223,7 +172,7 @@ fn gradient_points_kernel<N: Size>(
     channels: u32,
 ) {
     let (height, width, channels) = (height as usize, width as usize, channels as usize);
-    let place = tile_place(batch as usize, height, width, channels);
+    let place = tile_place(ABSOLUTE_POS, batch as usize, height, width, channels);
     let (image, channel, top, left) = (place.image, place.channel, place.top, place.left);
     if ABSOLUTE_POS >= place.all {
         terminate!();
@@ -264,31 +213,25 @@ fn output_pixels_kernel<N: Size>(
     #[comptime] kind: Addend,
 ) {
     let (height, width, channels) = (height as usize, width as usize, channels as usize);
-    let place = tile_place(batch as usize, height, width, channels);
-    let (image, channel, top, left) = (place.image, place.channel, place.top, place.left);
+    let place = tile_place(ABSOLUTE_POS, batch as usize, height, width, channels);
     if ABSOLUTE_POS >= place.all {
         terminate!();
     }
-    let mut m = Array::<Vector<f32, N>>::new(POINTS);
-    #[unroll]
-    for point in 0..36usize {
-        m[point] = products[point * place.all + ABSOLUTE_POS];
-    }
-    points::two_dimensional::<N>(&mut m, Transform::Output);
+    let m = output_values::<N>(products, ABSOLUTE_POS, place.all);
     let mut more = Vector::<f32, N>::new(0.0f32);
     if comptime!(has_bias) {
-        more += bias[channel];
+        more += bias[place.channel];
     }
     if comptime!(kind == Addend::SampleBias) {
-        more += addend[image * channels + channel];
+        more += addend[place.image * channels + place.channel];
     }
     #[unroll]
     for i in 0..4usize {
         #[unroll]
         for j in 0..4usize {
-            let (row, column) = (top + i, left + j);
+            let (row, column) = (place.top + i, place.left + j);
             if row < height && column < width {
-                let at = ((image * height + row) * width + column) * channels + channel;
+                let at = ((place.image * height + row) * width + column) * channels + place.channel;
                 let mut value = m[comptime!(i * 6 + j)] + more;
                 if comptime!(kind == Addend::Residual) {
                     value += addend[at];
@@ -301,57 +244,10 @@ fn output_pixels_kernel<N: Size>(
 
 #[cube(launch_unchecked)]
 fn weight_points_kernel(weight: &[f32], points: &mut [f32], c_in: u32, c_out: u32, #[comptime] turned: bool) {
-    let (c_in, c_out) = (c_in as usize, c_out as usize);
-    let all = c_in * c_out;
-    if ABSOLUTE_POS >= all {
-        terminate!();
-    }
-    let at = if comptime!(turned) {
-        // Position [output, input] of the result is [input, output] of the weights.
-        ABSOLUTE_POS % c_in * c_out + ABSOLUTE_POS / c_in
-    } else {
-        ABSOLUTE_POS
-    };
-    let mut g = Array::<Vector<f32, Const<1>>>::new(POINTS);
-    #[unroll]
-    for i in 0..3usize {
-        #[unroll]
-        for j in 0..3usize {
-            let tap = comptime!(if turned { (2 - i) * 3 + 2 - j } else { i * 3 + j });
-            g[comptime!(i * 6 + j)] = Vector::<f32, Const<1>>::new(weight[tap * all + at]);
-        }
-    }
-    points::two_dimensional::<Const<1>>(&mut g, Transform::Weight);
-    #[unroll]
-    for point in 0..36usize {
-        points[point * all + ABSOLUTE_POS] = g[point].extract(0usize);
-    }
+    filter_points(weight, points, ABSOLUTE_POS, c_in as usize, c_out as usize, turned);
 }
 
 #[cube(launch_unchecked)]
 fn weight_gradient_kernel(parts: &[f32], gradient: &mut [f32], weights: u32, count: u32) {
-    let weights = weights as usize;
-    if ABSOLUTE_POS >= weights {
-        terminate!();
-    }
-    let mut m = Array::<Vector<f32, Const<1>>>::new(POINTS);
-    #[unroll]
-    for point in 0..36usize {
-        m[point] = Vector::<f32, Const<1>>::new(0.0f32);
-    }
-    for part in 0..count as usize {
-        #[unroll]
-        for point in 0..36usize {
-            let value = parts[(part * POINTS + point) * weights + ABSOLUTE_POS];
-            m[point] += Vector::<f32, Const<1>>::new(value);
-        }
-    }
-    points::two_dimensional::<Const<1>>(&mut m, Transform::WeightGradient);
-    #[unroll]
-    for i in 0..3usize {
-        #[unroll]
-        for j in 0..3usize {
-            gradient[comptime!(i * 3 + j) * weights + ABSOLUTE_POS] = m[comptime!(i * 6 + j)].extract(0usize);
-        }
-    }
+    filter_gradient(parts, gradient, ABSOLUTE_POS, weights as usize, count as usize);
 }

@@ -55,6 +55,7 @@ export {
 export type { PictureInput } from "./pipelines/picture-input.js";
 export { type RePaintGenerateOptions, RePaintPipeline } from "./pipelines/repaint-pipeline.js";
 export type { UnconditionalComponents, UnconditionalGenerateOptions } from "./pipelines/unconditional-pipeline.js";
+export { directoryFiles } from "./platform/directory-files.js";
 export type { Files } from "./platform/files.js";
 export type { PretrainedFolder, PretrainedSource } from "./pretrained/folder.js";
 export { Generator, type RandomOptions } from "./random/generator.js";

@@ -2,7 +2,7 @@
 /// <reference types="vite/client" />
 import { EmberwingError } from "../../ts/src/errors.js";
 import { directoryFiles } from "../../ts/src/platform/directory-files.js";
-import type { Files } from "../../ts/src/platform/files.js";
+import { type Files, readerOf } from "../../ts/src/platform/files.js";
 
 const FIXTURES = "/fixtures/";
 const fixtures = Object.keys(import.meta.glob("../fixtures/**/*", { exhaustive: true })).map((path) => path.slice(2));
@@ -27,12 +27,7 @@ export const pageFiles: Files = {
   read: (path) => (path.startsWith(FIXTURES) ? readFixture(path) : own.read(path)),
   open: async (path) => {
     if (!path.startsWith(FIXTURES)) return own.open(path);
-    const file = new Blob([(await readFixture(path)).slice()]);
-    return {
-      byteLength: file.size,
-      slice: (start, end) => file.slice(start, end).arrayBuffer(),
-      close: () => Promise.resolve(),
-    };
+    return readerOf(new Blob([(await readFixture(path)).slice()]));
   },
   list: async (directory, options) =>
     directory.startsWith(FIXTURES) ? listFixtures(directory, options.recursive) : own.list(directory, options),

@@ -1,10 +1,8 @@
-/** What a user's page does: trains one step and draws. The test reads `globalThis.result`. */
-import { DDPMPipeline, DDPMScheduler, init, loadDataset, Trainer, UNet2DModel } from "emberwing";
+/** What a user's page does: trains one step, draws and saves. The test reads `globalThis.result`. */
+import { DDPMPipeline, DDPMScheduler, init, loadDataset, Trainer, UNet2DModel, zip } from "emberwing";
 
 async function main() {
-  const start = performance.now();
   await init();
-  const initialized = performance.now() - start;
   const model = await UNet2DModel.create({
     sampleSize: 8,
     layersPerBlock: 1,
@@ -21,7 +19,10 @@ async function main() {
   }
   const pipeline = new DDPMPipeline({ unet: model, scheduler });
   const { images } = await pipeline.generate({ numInferenceSteps: 2, seed: 0 });
-  return { initialized, losses, widths: images.map(({ width }) => width) };
+  const files = new Map();
+  await pipeline.savePretrained(files);
+  const saved = [...new Uint8Array(await (await zip(files)).arrayBuffer())];
+  return { losses, picture: [...images[0].data], saved };
 }
 
 globalThis.result = main().catch((error) => ({ error: String(error) }));

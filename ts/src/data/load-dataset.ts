@@ -4,7 +4,8 @@ import { call, enqueue } from "../engine.js";
 import { EmberwingError, invalidArgument } from "../errors.js";
 import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import { checkInteger, checkOptions } from "../options.js";
-import { type Files, files } from "../platform/files.js";
+import type { PictureSource } from "../picture-sources.js";
+import { type Files, files, type OpenFile, readerOf } from "../platform/files.js";
 import { checkShape } from "../tensor.js";
 import { type Classes, type ClassLabel, folderClass, numberClasses } from "./class-labels.js";
 import { Dataset } from "./dataset.js";
@@ -16,10 +17,12 @@ import { streamFolder, streamTable } from "./streamed-images.js";
  * - `"butterflies"`: the built-in set, drawn on the spot (a folder of that name is `"./butterflies"`);
  * - a path that ends in `.parquet`: the Hugging Face image layout;
  * - any other path: a folder of PNG, JPEG, WebP, GIF and BMP files, with its subfolders;
- * - `Blob[]`, `File[]`, `Buffer[]` or `Uint8Array[]`: such files in memory;
+ * - an array of such files in memory (`File`, `Blob`, `Buffer`, `Uint8Array`), of their addresses (`URL`), or of pixels
+ *   (`ImageData`, `ImageBitmap`);
+ * - a `Blob` or `File`: a Parquet file that was picked in a page;
  * - a `Float32Array` with `{ shape }`: values that are used as they are.
  */
-export type DatasetSource = string | readonly (Blob | Uint8Array)[] | Float32Array;
+export type DatasetSource = string | readonly PictureSource[] | Blob | Float32Array;
 
 /** What becomes of the images, and what the source needs to know. */
 export interface LoadDatasetOptions extends Partial<DatasetOptions>, SourceOptions {}
@@ -87,7 +90,15 @@ function sourceOf(source: DatasetSource): Source {
   if (typeof source === "string") return sourceOfPath(source);
   if (source instanceof Float32Array) return { options: ["shape", "classLabels"], fill: fillFromPixels(source) };
   if (Array.isArray(source)) return { options: IMAGES, fill: fillFromMemory(source) };
-  throw invalidArgument("source", '"butterflies", a path, an array of images or a Float32Array', source);
+  if (source instanceof Blob) {
+    const name = source instanceof File ? source.name : "the Parquet file";
+    return { options: [...IMAGES, "imageColumn"], fill: fillFromParquet(name, async () => readerOf(source)) };
+  }
+  throw invalidArgument(
+    "source",
+    '"butterflies", a path, an array of images, a Parquet file or a Float32Array',
+    source,
+  );
 }
 
 function sourceOfPath(path: string): Source {
@@ -95,7 +106,9 @@ function sourceOfPath(path: string): Source {
     throw new EmberwingError("Unsupported", `${path}: download the data set and pass its folder or Parquet file`);
   }
   const disk = files(`loading ${path}`);
-  if (/\.parquet$/i.test(path)) return { options: [...STORED, "imageColumn"], fill: fillFromParquet(disk, path) };
+  if (/\.parquet$/i.test(path)) {
+    return { options: [...STORED, "imageColumn"], fill: fillFromParquet(path, () => disk.open(path), disk) };
+  }
   return { options: STORED, fill: fillFromFolder(disk, path) };
 }
 
@@ -115,7 +128,8 @@ function fillFromFolder(disk: Files, path: string): Source["fill"] {
   };
 }
 
-function fillFromParquet(disk: Files, path: string): Source["fill"] {
+/** @param disk Where the file lies, for `streaming`. */
+function fillFromParquet(path: string, open: () => Promise<OpenFile>, disk?: Files): Source["fill"] {
   return async (handle, options) => {
     const { imageColumn, classLabels: labelColumn, streaming } = options;
     if (labelColumn !== undefined && typeof labelColumn !== "string") {
@@ -123,12 +137,13 @@ function fillFromParquet(disk: Files, path: string): Source["fill"] {
     }
     // Loaded when needed: the decompressors would cost every start.
     const { openParquet } = await import("./parquet.js");
-    const file = await disk.open(path);
+    const file = await open();
     try {
       const table = await openParquet(path, file, { imageColumn, labelColumn });
-      const labels = streaming
-        ? await streamTable(handle, disk, path, table.images(), options)
-        : await addImages(handle, path, table.images(), options);
+      const labels =
+        streaming && disk
+          ? await streamTable(handle, disk, path, table.images(), options)
+          : await addImages(handle, path, table.images(), options);
       return labelColumn === undefined ? undefined : numberClasses(labels, table.classNames);
     } finally {
       await file.close();
@@ -136,7 +151,7 @@ function fillFromParquet(disk: Files, path: string): Source["fill"] {
   };
 }
 
-function fillFromMemory(list: readonly (Blob | Uint8Array)[]): Source["fill"] {
+function fillFromMemory(list: readonly PictureSource[]): Source["fill"] {
   return async (handle, options) => {
     const given = givenLabels(options, list.length);
     const labels = await addImages(handle, "the list", memoryImages(list, given ?? []), options);

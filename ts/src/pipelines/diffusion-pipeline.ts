@@ -1,6 +1,6 @@
 import type { Image } from "../images.js";
 import { checkOptions } from "../options.js";
-import { files } from "../platform/files.js";
+import { openDestination, type SaveTarget } from "../pretrained/destination.js";
 import { openFolder, type PretrainedFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
 import type { RandomOptions } from "../random/generator.js";
 import type { Tensor } from "../tensor.js";
@@ -8,7 +8,7 @@ import { formatModelIndex, MODEL_INDEX, type ModelIndex, parseModelIndex } from 
 
 /** A part of a pipeline that has its own folder in it. */
 export interface PipelineComponent {
-  savePretrained(directory: string): Promise<void>;
+  savePretrained(target: SaveTarget): Promise<void>;
 }
 
 export interface LoadPipelineOptions {
@@ -91,12 +91,12 @@ export abstract class DiffusionPipeline {
   }
 
   /** Writes each part into its folder, then `model_index.json`, all as diffusers does. */
-  async savePretrained(directory: string): Promise<void> {
-    const target = files(`saving ${directory}`);
+  async savePretrained(target: SaveTarget): Promise<void> {
+    const folder = openDestination(target);
     for (const [name, component] of Object.entries(this.components)) {
-      await component.savePretrained(target.join(directory, name));
+      await component.savePretrained(folder.saveFolder(name));
     }
-    await target.write(target.join(directory, MODEL_INDEX), formatModelIndex(this.#index()));
+    await folder.write(MODEL_INDEX, formatModelIndex(this.#index()));
   }
 
   #index(): ModelIndex {

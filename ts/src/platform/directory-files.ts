@@ -1,6 +1,6 @@
 /** A file system for pages: a directory that the user picked, or the page's own (OPFS). */
 import { EmberwingError } from "../errors.js";
-import type { Files, FolderLock, OpenFile } from "./files.js";
+import { type Files, type FolderLock, readerOf } from "./files.js";
 
 /**
  * The files in a directory, for `init`: paths then start there, whether or not with a slash.
@@ -70,14 +70,6 @@ async function openFile(root: FileSystemDirectoryHandle, path: string): Promise<
       ? new EmberwingError("MissingFile", `${path}: there is no such file`, { cause: error })
       : new EmberwingError("InvalidFile", `${path}: cannot be read (${reason(error)})`, { cause: error });
   }
-}
-
-function readerOf(file: File): OpenFile {
-  return {
-    byteLength: file.size,
-    slice: (start, end) => file.slice(start, end).arrayBuffer(),
-    close: () => Promise.resolve(),
-  };
 }
 
 async function list(

@@ -2,7 +2,7 @@
 import type { WeightsHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import { EmberwingError } from "../errors.js";
-import type { Files } from "../platform/files.js";
+import type { SaveFolder } from "./destination.js";
 import { missing, type PretrainedFolder, readText } from "./folder.js";
 
 /** Where a save puts the weights. */
@@ -56,10 +56,10 @@ function withVariant(name: string, variant: string | undefined): string {
 }
 
 /** Removes the shards of an earlier save: a load would prefer their index to the file that was just written. */
-export async function removeStaleShards(files: Files, directory: string): Promise<void> {
-  const names = (await files.list(directory, { recursive: false })) ?? [];
+export async function removeStaleShards(folder: SaveFolder): Promise<void> {
+  const names = await folder.fileNames();
   const stale = names.filter((name) =>
     /^diffusion_pytorch_model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name),
   );
-  for (const name of stale.filter((name) => name !== WEIGHTS_FILE)) await files.remove(files.join(directory, name));
+  for (const name of stale.filter((name) => name !== WEIGHTS_FILE)) await folder.remove(name);
 }

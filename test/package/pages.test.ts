@@ -21,6 +21,8 @@ interface PageResult {
   losses: number[];
   /** Bytes of 8×8 RGB. */
   picture: number[];
+  /** The same, drawn by a worker with what the page saved. */
+  fromWorker: number[];
   /** Bytes of a zip file. */
   saved: number[];
 }
@@ -78,6 +80,7 @@ describe.skipIf(!program)("a page", () => {
     const pipeline = await DDPMPipeline.fromPretrained(new Blob([Uint8Array.from(result.saved)]));
     const { images } = await pipeline.generate({ numInferenceSteps: 2, seed: 0 });
     expect(new Set(result.picture).size).toBeGreaterThan(10);
+    expect(result.fromWorker).toEqual(result.picture);
     // Sums have another order on another processor: a value may round the other way.
     expect(maxDifference(images[0]?.data ?? [], result.picture)).toBeLessThanOrEqual(1);
   }

@@ -3,6 +3,7 @@ import * as binding from "#wasm";
 import type { Core } from "./core.js";
 import { useCore } from "./engine.js";
 import { type Files, useFiles } from "./platform/files.js";
+import { takeTurns } from "./platform/turns.js";
 import { checkWebAssembly, loadingFailed } from "./platform/web-assembly.js";
 
 export * from "./index.js";
@@ -46,6 +47,6 @@ export async function init({ wasm, files }: InitOptions = {}): Promise<void> {
     throw loadingFailed(error);
   }
   const core: unknown = binding satisfies Binding;
-  useCore(() => core as Core);
+  useCore(() => core as Core, takeTurns);
   useFiles(files);
 }

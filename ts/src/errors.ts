@@ -17,6 +17,7 @@
  * - `WriteFailed`: a file or folder cannot be written.
  * - `InUse`: another run writes to the folder.
  * - `NotInitialized`: the engine is not there: `init()` was not awaited, or the native addon was not built.
+ * - `WorkerLost`: a worker was ended, crashed, or could not be started; what lived in it is lost.
  * - `Usage`: the command line was not understood.
  */
 export type ErrorCode =
@@ -36,6 +37,7 @@ export type ErrorCode =
   | "WriteFailed"
   | "InUse"
   | "NotInitialized"
+  | "WorkerLost"
   | "Usage";
 
 /**

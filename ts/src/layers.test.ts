@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 const root = new URL(".", import.meta.url);
-const platform = ["node.ts", "browser.ts", "cli.ts", "cli/", "platform/node-files.ts"];
+const platform = ["node.ts", "browser.ts", "worker.ts", "worker-host.ts", "cli.ts", "cli/", "platform/node-files.ts"];
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .map((file) => file.replaceAll("\\", "/"))
@@ -48,7 +48,9 @@ describe("layers", () => {
   test("nothing imports the entry files, and only they import the index", () => {
     for (const file of shared) {
       expect(
-        importsOf(file).filter((path) => /\/(node|browser|index)\.js$/.test(path) && !/figures/.test(path)),
+        importsOf(file).filter(
+          (path) => /\/(node|browser|worker|worker-host|index)\.js$/.test(path) && !/figures/.test(path),
+        ),
         file,
       ).toEqual([]);
     }

@@ -1,5 +1,7 @@
-/** What a user's page does: trains one step, draws and saves. The test reads `globalThis.result`. */
+/** What a user's page does: trains one step, draws, saves, and draws in a worker. The test reads `globalThis.result`. */
+
 import { DDPMPipeline, DDPMScheduler, init, loadDataset, Trainer, UNet2DModel, zip } from "emberwing";
+import { createWorker } from "emberwing/worker";
 
 async function main() {
   await init();
@@ -22,7 +24,12 @@ async function main() {
   const files = new Map();
   await pipeline.savePretrained(files);
   const saved = [...new Uint8Array(await (await zip(files)).arrayBuffer())];
-  return { losses, picture: [...images[0].data], saved };
+  const worker = await createWorker();
+  const again = await worker.DDPMPipeline.fromPretrained(files);
+  const inWorker = await again.generate({ numInferenceSteps: 2, seed: 0 });
+  /** @param {import("emberwing").Image[]} pictures */
+  const bytes = (pictures) => pictures.flatMap(({ data }) => [...data]);
+  return { losses, picture: bytes(images), fromWorker: bytes(inWorker.images), saved };
 }
 
 globalThis.result = main().catch((error) => ({ error: String(error) }));

@@ -41,7 +41,7 @@ export default defineConfig([
   { ...shared, entry: ["ts/src/node.ts"], format: "cjs", platform: "node", dts: true },
   {
     ...shared,
-    entry: ["ts/src/browser.ts"],
+    entry: ["ts/src/browser.ts", "ts/src/worker.ts", "ts/src/worker-host.ts"],
     format: "esm",
     platform: "browser",
     dts: true,

@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url";
+import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { adapterEnvironment } from "./scripts/build/adapter.mjs";
+import { CHROMIUM_FLAGS, chromium } from "./scripts/build/chromium.mjs";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -42,6 +44,48 @@ function graphicsCard() {
   ];
 }
 
+/** What stands in for modules of Node and of its tests in a page. */
+const PAGE_MODULES = ["node-fs-promises", "node-os", "node-path", "fixture-files"].map((name) => ({
+  find: new RegExp(`^(\\./${name}\\.js|${name.replace("node-", "node:").replace("-", "/")})$`),
+  replacement: source(`test/page/${name}.ts`),
+}));
+
+/** Tests that are about what a page does not have. */
+const NOT_IN_PAGES = [
+  "test/python.test.ts", // starts Python
+  "test/python-training.test.ts", // starts Python
+  "test/entries.test.ts", // compares the entries, Node's too
+  "test/streaming.test.ts", // the core reads files by itself; that it does not in pages, test/page tests
+];
+
+function inChromium() {
+  const program = chromium();
+  if (!program) {
+    console.warn("Chromium: skipped, no program was found (CHROMIUM_PATH names one)");
+    return [];
+  }
+  return [
+    {
+      extends: true as const,
+      resolve: { alias: [{ find: /^emberwing$/, replacement: source("ts/src/browser.ts") }, ...PAGE_MODULES] },
+      test: {
+        name: "chromium",
+        include: ["test/*.test.ts", "test/page/*.test.ts"],
+        exclude: NOT_IN_PAGES,
+        setupFiles: ["test/page/setup.ts"],
+        env: { EMBERWING_ENGINE: "wasm" },
+        browser: {
+          enabled: true,
+          headless: true,
+          screenshotFailures: false,
+          provider: playwright({ launchOptions: { executablePath: program, args: CHROMIUM_FLAGS } }),
+          instances: [{ browser: "chromium" as const }],
+        },
+      },
+    },
+  ];
+}
+
 export default defineConfig({
   test: {
     testTimeout: 60_000,
@@ -49,14 +93,15 @@ export default defineConfig({
     expect: { poll: { timeout: 20_000 } },
     projects: [
       engine("napi", "ts/src/node.ts", {
-        exclude: ["test/package/**", "test/gpu/**"],
+        exclude: ["test/package/**", "test/gpu/**", "test/page/**"],
         env: { EMBERWING_ADDON: "emberwing" },
       }),
       ...graphicsCard(),
       engine("wasm", "ts/src/browser.ts", {
-        exclude: ["test/package/**", "test/node/**", "test/gpu/**"],
+        exclude: ["test/package/**", "test/node/**", "test/gpu/**", "test/page/**"],
         setupFiles: ["test/setup-wasm.ts"],
       }),
+      ...inChromium(),
       { extends: true, test: { name: "source", include: ["ts/src/**/*.test.ts"] } },
       { extends: true, test: { name: "package", include: ["test/package/*.test.ts"], testTimeout: 300_000 } },
     ],

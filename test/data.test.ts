@@ -206,7 +206,7 @@ describe("classes", () => {
 describe("images in memory", () => {
   test("buffers, bytes, blobs and files", async () => {
     const images = [
-      Buffer.from(png([255, 0, 0])),
+      await readFile(join(await folder({ "red.png": png([255, 0, 0]) }), "red.png")),
       png([0, 255, 0]),
       new Blob([png([0, 0, 255]).slice()]),
       new File([png([7, 7, 7]).slice()], "grey.png"),

@@ -1,19 +1,16 @@
 /** Goldens that PyTorch and diffusers computed; `fixtures/make.py` says how. */
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { Tensor } from "emberwing";
+import { readFixture } from "./fixture-files.js";
 
-export function fixturePath(path: string): string {
-  return fileURLToPath(new URL(`fixtures/${path}`, import.meta.url));
-}
+export { fixturePath } from "./fixture-files.js";
 
 export function readJson<T>(path: string): T {
-  return JSON.parse(readFileSync(fixturePath(path), "utf8")) as T;
+  return JSON.parse(new TextDecoder().decode(readFixture(path))) as T;
 }
 
 /** The float32 tensors of a safetensors file. */
 export function readTensors(path: string): Record<string, Tensor> {
-  return tensorsIn(readFileSync(fixturePath(path)));
+  return tensorsIn(readFixture(path));
 }
 
 /** The float32 tensors in the content of a safetensors file. */
@@ -24,9 +21,7 @@ export function tensorsIn(content: Uint8Array): Record<string, Tensor> {
 
 /** A float64 tensor of a safetensors file, such as a scheduler's timesteps; empty where there is none. */
 export function readDoubles(path: string, name: string): number[] {
-  const entry = entriesIn(readFileSync(fixturePath(path))).find(
-    (entry) => entry.name === name && entry.dtype === "F64",
-  );
+  const entry = entriesIn(readFixture(path)).find((entry) => entry.name === name && entry.dtype === "F64");
   return entry ? Array.from(new Float64Array(entry.bytes)) : [];
 }
 

@@ -155,7 +155,7 @@ describe("generate", () => {
       "InvalidArgument",
       /strength: expected at least 1\/10/,
     ],
-    ["text", { image: "cat.png" }, "InvalidArgument", /image: expected an Image, an array of them or a tensor/],
+    ["text", { image: "cat.png" }, "InvalidArgument", /image: expected an Image, File.*an array of them or a tensor/],
     ["no pictures", { image: [] }, "InvalidArgument", /image: expected an Image/],
     ["a tensor without a batch", { image: new Generator(0).randn([3, 16, 16]) }, "ShapeMismatch", /image.*\[batch/],
     ["pictures of two sizes", { image: [picture(8), picture(16)] }, "InvalidArgument", /image: expected.*8×8/],

@@ -38,7 +38,7 @@ describe("Image", () => {
     await gradient().save(join(directory, "a.png"));
     await gradient().save(join(directory, "new/b.JPEG"));
     expect((await readdir(directory)).sort()).toEqual(["a.png", "new"]);
-    expect(await readFile(join(directory, "a.png"))).toEqual(Buffer.from(gradient().toPNG()));
+    expect([...(await readFile(join(directory, "a.png")))]).toEqual([...gradient().toPNG()]);
     expect([...(await readFile(join(directory, "new/b.JPEG"))).subarray(0, 2)]).toEqual([0xff, 0xd8]);
   });
 

@@ -3,6 +3,8 @@ import * as binding from "#wasm";
 import type { Core } from "./core.js";
 import { useCore } from "./engine.js";
 import { type Files, useFiles } from "./platform/files.js";
+import { takeTurns } from "./platform/turns.js";
+import { checkWebAssembly, loadingFailed } from "./platform/web-assembly.js";
 
 export * from "./index.js";
 
@@ -21,20 +23,30 @@ type Binding = {
 export interface InitOptions {
   /** The wasm module: its content, or where it is. Default: `emberwing_bg.wasm` beside the script. */
   wasm?: BufferSource | WebAssembly.Module | URL | string | Response | Promise<Response>;
-  /** A file system for paths; without one, folders are loaded from `File[]` and nothing is saved to paths. */
+  /**
+   * A file system for paths, such as `directoryFiles(await navigator.storage.getDirectory())`. Default: there are no
+   * paths; folders are loaded from `File[]`, and saved as zip files.
+   */
   files?: Files;
 }
 
 /**
  * Loads the wasm module. Everything else works after it.
  *
+ * @throws `Unsupported` in a browser without WebAssembly SIMD, `NotInitialized` where the module is not found.
+ *
  * @example
  * await init();
  * console.log(devices());
  */
 export async function init({ wasm, files }: InitOptions = {}): Promise<void> {
-  await binding.default(wasm === undefined ? undefined : { module_or_path: wasm });
+  checkWebAssembly();
+  try {
+    await binding.default(wasm === undefined ? undefined : { module_or_path: wasm });
+  } catch (error) {
+    throw loadingFailed(error);
+  }
   const core: unknown = binding satisfies Binding;
-  useCore(() => core as Core);
+  useCore(() => core as Core, takeTurns);
   useFiles(files);
 }

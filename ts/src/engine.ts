@@ -10,11 +10,17 @@ let loadCore: () => Core = () => {
   throw new EmberwingError("NotInitialized", "emberwing is not initialized: call `await init()` first");
 };
 let loaded: Core | undefined;
+let pause: (() => Promise<void> | undefined) | undefined;
 
-/** Says where the core comes from; it is loaded when the first call needs it. */
-export function useCore(load: () => Core): void {
+/**
+ * Says where the core comes from; it is loaded when the first call needs it.
+ *
+ * @param between Awaited before each asynchronous call: where those compute in place, so that others get a turn.
+ */
+export function useCore(load: () => Core, between?: () => Promise<void> | undefined): void {
   loadCore = load;
   loaded = undefined;
+  pause = between;
 }
 
 function core(): Core {
@@ -39,7 +45,7 @@ let lastCall: Promise<unknown> = Promise.resolve();
  * calls in any order, and a step must not overtake the gradients that it needs.
  */
 export function enqueue<T>(work: (core: Core) => Promise<T> | T): Promise<T> {
-  const result = lastCall.then(() => work(core()));
+  const result = lastCall.then(() => pause?.()).then(() => work(core()));
   lastCall = result.then(forget, forget);
   return result.catch((error: unknown) => {
     throw toEmberwingError(error);

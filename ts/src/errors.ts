@@ -19,6 +19,7 @@
  * - `Network`: a server cannot be reached, is out of order, or answers what it should not.
  * - `AccessDenied`: the hub asks for a token, or refuses the one that it got.
  * - `NotInitialized`: the engine is not there: `init()` was not awaited, or the native addon was not built.
+ * - `WorkerLost`: a worker was ended, crashed, or could not be started; what lived in it is lost.
  * - `Usage`: the command line was not understood.
  */
 export type ErrorCode =
@@ -40,6 +41,7 @@ export type ErrorCode =
   | "Network"
   | "AccessDenied"
   | "NotInitialized"
+  | "WorkerLost"
   | "Usage";
 
 /**

@@ -2,6 +2,7 @@
 import { call } from "./engine.js";
 import { invalidArgument } from "./errors.js";
 import { checkOptions } from "./options.js";
+import { encodedPicture, type PictureSource } from "./picture-sources.js";
 import { files } from "./platform/files.js";
 import { checkTensor, elementCount, type Tensor } from "./tensor.js";
 
@@ -51,6 +52,19 @@ export class Image {
     return new Image(decoded.data(), decoded.width(), decoded.height(), decoded.channels());
   }
 
+  /**
+   * A picture that a page has: a picked `File`, a `Blob`, `ImageData` of a canvas, an `ImageBitmap`, or an address.
+   *
+   * @throws `InvalidImage` where it is no picture, `MissingFile` or `InvalidFile` where an address cannot be read.
+   *
+   * @example
+   * const sketch = await Image.from(context.getImageData(0, 0, 64, 64));
+   */
+  static async from(source: PictureSource): Promise<Image> {
+    const name = source instanceof File ? source.name : source instanceof URL ? source.href : "image";
+    return Image.decode(await encodedPicture("source", source), name);
+  }
+
   toPNG(): Uint8Array {
     return call((core) => core.encodePng(this.data, this.width, this.height, this.channels));
   }
@@ -79,6 +93,15 @@ export class Image {
     }
     if (typeof ImageData === "function") return new ImageData(data, this.width, this.height) as ImageDataLike;
     return { data, width: this.width, height: this.height, colorSpace: "srgb" };
+  }
+
+  /** Makes the canvas as large as the picture and draws it there. */
+  drawOn(canvas: HTMLCanvasElement | OffscreenCanvas): void {
+    canvas.width = this.width;
+    canvas.height = this.height;
+    const context = canvas.getContext("2d") as CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D | null;
+    if (!context) throw invalidArgument("canvas", "one that has no other context than 2d", canvas);
+    context.putImageData(this.toImageData() as ImageData, 0, 0);
   }
 
   /** As models see it: shape [channels, height, width], values in [−1, 1]. */

@@ -44,6 +44,7 @@ export {
   type LoadModelOptions,
   UNet2DModel,
 } from "./models/unet-2d-model.js";
+export type { ImageDataSource, PictureSource } from "./picture-sources.js";
 export { DDIMPipeline } from "./pipelines/ddim-pipeline.js";
 export { DDPMPipeline } from "./pipelines/ddpm-pipeline.js";
 export {
@@ -57,9 +58,12 @@ export {
 export type { PictureInput } from "./pipelines/picture-input.js";
 export { type RePaintGenerateOptions, RePaintPipeline } from "./pipelines/repaint-pipeline.js";
 export type { UnconditionalComponents, UnconditionalGenerateOptions } from "./pipelines/unconditional-pipeline.js";
+export { directoryFiles } from "./platform/directory-files.js";
 export type { Files } from "./platform/files.js";
 export type { HubAccess, HubOptions, HubProgress, PushResult } from "./platform/hub.js";
+export type { SaveFolder, SaveTarget } from "./pretrained/destination.js";
 export type { PretrainedFolder, PretrainedSource } from "./pretrained/folder.js";
+export { zip } from "./pretrained/zip.js";
 export { Generator, type RandomOptions } from "./random/generator.js";
 export { CMStochasticIterativeScheduler } from "./schedulers/cm-stochastic-iterative-scheduler.js";
 export { DDIMInverseScheduler } from "./schedulers/ddim-inverse-scheduler.js";

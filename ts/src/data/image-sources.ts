@@ -1,7 +1,8 @@
 /** Encoded images one after the other, from a folder or from memory, and their way into a data set. */
 import type { DatasetHandle } from "../core.js";
 import { enqueue } from "../engine.js";
-import { EmberwingError, invalidArgument } from "../errors.js";
+import { EmberwingError } from "../errors.js";
+import { encodedPicture, type PictureSource } from "../picture-sources.js";
 import type { Files } from "../platform/files.js";
 import { type ClassLabel, folderClass } from "./class-labels.js";
 
@@ -65,16 +66,14 @@ export async function* folderImages(
 }
 
 export async function* memoryImages(
-  list: readonly (Blob | Uint8Array)[],
+  list: readonly PictureSource[],
   labels: readonly ClassLabel[],
 ): AsyncGenerator<EncodedImage> {
   for (const [index, item] of list.entries()) {
-    const name = item instanceof File ? item.name : `image ${index}`;
+    const name = item instanceof File ? item.name : item instanceof URL ? item.href : `image ${index}`;
     const given = labels[index];
     const label = given === undefined ? {} : { label: given };
-    if (item instanceof Uint8Array) yield { name, bytes: item, ...label };
-    else if (item instanceof Blob) yield { name, bytes: new Uint8Array(await item.arrayBuffer()), ...label };
-    else throw invalidArgument(`source[${index}]`, "a Blob or Uint8Array with the content of an image file", item);
+    yield { name, bytes: await encodedPicture(`source[${index}]`, item), ...label };
   }
 }
 

@@ -5,7 +5,8 @@ import { invalidArgument } from "../errors.js";
 import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import { isHubSource } from "../hub/hub-repo.js";
 import { checkInteger, checkOptions } from "../options.js";
-import { type Files, files } from "../platform/files.js";
+import type { PictureSource } from "../picture-sources.js";
+import { type Files, files, type OpenFile, readerOf } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
 import { checkShape } from "../tensor.js";
 import { type Classes, type ClassLabel, folderClass, numberClasses } from "./class-labels.js";
@@ -28,10 +29,12 @@ import { streamFolder, streamTable } from "./streamed-images.js";
  * - `"hub:owner/name"`: a data set on the hub, of Parquet files or of pictures in folders; its training split, where the
  *   files' names tell splits apart;
  * - any other path: a folder of PNG, JPEG, WebP, GIF and BMP files, with its subfolders;
- * - `Blob[]`, `File[]`, `Buffer[]` or `Uint8Array[]`: such files in memory;
+ * - an array of such files in memory (`File`, `Blob`, `Buffer`, `Uint8Array`), of their addresses (`URL`), or of pixels
+ *   (`ImageData`, `ImageBitmap`);
+ * - a `Blob` or `File`: a Parquet file that was picked in a page;
  * - a `Float32Array` with `{ shape }`: values that are used as they are.
  */
-export type DatasetSource = string | readonly (Blob | Uint8Array)[] | Float32Array;
+export type DatasetSource = string | readonly PictureSource[] | Blob | Float32Array;
 
 /** What becomes of the images, and what the source needs to know. */
 export interface LoadDatasetOptions extends Partial<DatasetOptions>, SourceOptions {}
@@ -101,14 +104,23 @@ function sourceOf(source: DatasetSource): Source {
   if (typeof source === "string") return sourceOfPath(source);
   if (source instanceof Float32Array) return { options: ["shape", "classLabels"], fill: fillFromPixels(source) };
   if (Array.isArray(source)) return { options: IMAGES, fill: fillFromMemory(source) };
-  throw invalidArgument("source", '"butterflies", a path, an array of images or a Float32Array', source);
+  if (source instanceof Blob) {
+    const name = source instanceof File ? source.name : "the Parquet file";
+    return { options: [...IMAGES, "imageColumn"], fill: fillFromParquet(name, [source]) };
+  }
+  throw invalidArgument(
+    "source",
+    '"butterflies", a path, an array of images, a Parquet file or a Float32Array',
+    source,
+  );
 }
 
 function sourceOfPath(path: string): Source {
   if (isHubSource(path)) return { options: [...STORED, "imageColumn", ...HUB], fill: fillFromHub(path) };
   const disk = files(`loading ${path}`);
-  if (/\.parquet$/i.test(path))
-    return { options: [...STORED, "imageColumn"], fill: fillFromParquet(disk, path, [path]) };
+  if (/\.parquet$/i.test(path)) {
+    return { options: [...STORED, "imageColumn"], fill: fillFromParquet(path, [path]) };
+  }
   return { options: STORED, fill: fillFromFolder(disk, path) };
 }
 
@@ -131,14 +143,14 @@ function fillFromFolder(disk: Files, path: string): Source["fill"] {
 function fillFromHub(source: `hub:${string}`): Source["fill"] {
   return async (handle, options) => {
     const { path, disk, parquet } = await openHubDataset(source, options);
-    if (parquet.length > 0) return fillFromParquet(disk, path, parquet)(handle, options);
+    if (parquet.length > 0) return fillFromParquet(path, parquet)(handle, options);
     if (options.imageColumn === undefined) return fillFromFolder(disk, path)(handle, options);
     throw invalidArgument("imageColumn", "a data set of Parquet files; this one has pictures", options.imageColumn);
   };
 }
 
-/** @param paths The files that hold the rows, one after the other. */
-function fillFromParquet(disk: Files, source: string, paths: readonly string[]): Source["fill"] {
+/** @param parts The files that hold the rows, one after the other: paths, or content. */
+function fillFromParquet(source: string, parts: readonly (string | Blob)[]): Source["fill"] {
   return async (handle, options) => {
     const { imageColumn, classLabels: labelColumn, streaming } = options;
     if (labelColumn !== undefined && typeof labelColumn !== "string") {
@@ -149,10 +161,10 @@ function fillFromParquet(disk: Files, source: string, paths: readonly string[]):
     const columns = { imageColumn, labelColumn };
     let classNames: readonly string[] | undefined;
     async function* images(): AsyncGenerator<EncodedImage> {
-      for (const path of paths) {
-        const file = await disk.open(path);
+      for (const part of parts) {
+        const file = typeof part === "string" ? await files(`loading ${part}`).open(part) : readerOf(part);
         try {
-          const table = await openParquet(path, file, columns);
+          const table = await openParquet(typeof part === "string" ? part : source, file, columns);
           classNames ??= table.classNames;
           yield* table.images();
         } finally {
@@ -161,13 +173,13 @@ function fillFromParquet(disk: Files, source: string, paths: readonly string[]):
       }
     }
     const labels = streaming
-      ? await streamTable(handle, disk, source, images(), options)
+      ? await streamTable(handle, files(`streaming ${source}`), source, images(), options)
       : await addImages(handle, source, images(), options);
     return labelColumn === undefined ? undefined : numberClasses(labels, classNames);
   };
 }
 
-function fillFromMemory(list: readonly (Blob | Uint8Array)[]): Source["fill"] {
+function fillFromMemory(list: readonly PictureSource[]): Source["fill"] {
   return async (handle, options) => {
     const given = givenLabels(options, list.length);
     const labels = await addImages(handle, "the list", memoryImages(list, given ?? []), options);

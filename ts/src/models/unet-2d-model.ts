@@ -2,8 +2,8 @@ import type { UNet2DModelHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import type { UNet2DModelConfig } from "../generated/UNet2DModelConfig.js";
 import { checkOptions } from "../options.js";
-import { files } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
+import { openDestination, type SaveTarget } from "../pretrained/destination.js";
 import { HUB_OPTIONS, openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
 import { readWeights, removeStaleShards, WEIGHTS_FILE } from "../pretrained/weights.js";
 import { type Generator, resolveGenerator } from "../random/generator.js";
@@ -135,10 +135,10 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
   }
 
   /** Writes `config.json` and `diffusion_pytorch_model.safetensors` as diffusers does. */
-  async savePretrained(directory: string): Promise<void> {
-    const target = files(`saving ${directory}`);
-    for await (const [name, content] of this.files()) await target.write(target.join(directory, name), content);
-    await removeStaleShards(target, directory);
+  async savePretrained(target: SaveTarget): Promise<void> {
+    const folder = openDestination(target);
+    for await (const [name, content] of this.files()) await folder.write(name, content);
+    await removeStaleShards(folder);
   }
 
   /** @internal The files of `savePretrained`, one after the other. */

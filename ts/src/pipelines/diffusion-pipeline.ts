@@ -4,6 +4,7 @@ import type { Image } from "../images.js";
 import { checkOptions } from "../options.js";
 import { files } from "../platform/files.js";
 import { type HubAccess, type HubOptions, hub, type PushResult } from "../platform/hub.js";
+import { openDestination, type SaveTarget } from "../pretrained/destination.js";
 import {
   HUB_OPTIONS,
   openFolder,
@@ -18,7 +19,7 @@ import { formatModelIndex, MODEL_INDEX, type ModelIndex, parseModelIndex } from 
 
 /** A part of a pipeline that has its own folder in it. */
 export interface PipelineComponent {
-  savePretrained(directory: string): Promise<void>;
+  savePretrained(target: SaveTarget): Promise<void>;
 }
 
 export interface LoadPipelineOptions extends HubOptions {
@@ -111,12 +112,12 @@ export abstract class DiffusionPipeline {
   }
 
   /** Writes each part into its folder, then `model_index.json`, all as diffusers does. */
-  async savePretrained(directory: string): Promise<void> {
-    const target = files(`saving ${directory}`);
+  async savePretrained(target: SaveTarget): Promise<void> {
+    const folder = openDestination(target);
     for (const [name, component] of Object.entries(this.components)) {
-      await component.savePretrained(target.join(directory, name));
+      await component.savePretrained(folder.saveFolder(name));
     }
-    await target.write(target.join(directory, MODEL_INDEX), formatModelIndex(this.#index()));
+    await folder.write(MODEL_INDEX, formatModelIndex(this.#index()));
   }
 
   /**

@@ -3,14 +3,19 @@ import { call } from "../engine.js";
 import { EmberwingError, invalidArgument } from "../errors.js";
 import { Image } from "../images.js";
 import { checkInteger } from "../options.js";
+import { encodedPicture, isPictureSource, PICTURE_SOURCES, type PictureSource } from "../picture-sources.js";
 import { checkTensor, elementCount, type Tensor } from "../tensor.js";
 
 /** One picture, several of one size, or a tensor of shape [batch, channels, height, width]. */
-export type PictureInput = Image | readonly Image[] | Tensor;
+export type PictureInput = Image | PictureSource | readonly (Image | PictureSource)[] | Tensor;
 
 /** NCHW in [−1, 1]. One picture is repeated `batchSize` times; of several there must be as many as that. */
-export function picturesOf(argument: string, input: PictureInput, batchSize: number | undefined): Tensor {
-  const pictures = stackOf(argument, input, (image) => image.toTensor());
+export async function picturesOf(
+  argument: string,
+  input: PictureInput,
+  batchSize: number | undefined,
+): Promise<Tensor> {
+  const pictures = await stackOf(argument, input, (image) => image.toTensor());
   const [count = 1, ...size] = pictures.shape;
   if (batchSize === undefined || batchSize === count) return pictures;
   checkInteger("batchSize", batchSize, 1);
@@ -20,24 +25,38 @@ export function picturesOf(argument: string, input: PictureInput, batchSize: num
 }
 
 /** Shape [batch, 1, height, width]: 1 where a mask is lighter than the middle grey, else 0. Tensors stay as they are. */
-export function masksOf(argument: string, input: PictureInput): Tensor {
+export function masksOf(argument: string, input: PictureInput): Promise<Tensor> {
   return stackOf(argument, input, ({ data, channels, height, width }) => ({
     data: call((core) => core.pixelsToMask(data, channels, height, width)),
     shape: [1, height, width],
   }));
 }
 
-function stackOf(argument: string, input: PictureInput, convert: (image: Image) => Tensor): Tensor {
-  const images: readonly unknown[] = input instanceof Image ? [input] : Array.isArray(input) ? input : [];
-  if (images.length > 0 && images.every((image) => image instanceof Image))
-    return stackImages(argument, images, convert);
-  if (Array.isArray(input) || typeof input !== "object" || input === null) {
-    throw invalidArgument(argument, "an Image, an array of them or a tensor", input);
+async function stackOf(argument: string, input: PictureInput, convert: (image: Image) => Tensor): Promise<Tensor> {
+  if (isTensor(input)) return checkBatch(argument, input);
+  const list: readonly (Image | PictureSource)[] = Array.isArray(input) ? input : [input];
+  if (list.length === 0 || !list.every((one) => one instanceof Image || isPictureSource(one))) {
+    throw invalidArgument(argument, `an Image, ${PICTURE_SOURCES}, an array of them or a tensor`, input);
   }
-  checkTensor(argument, input as Tensor);
-  const { shape } = input as Tensor;
-  if (shape.length === 4) return input as Tensor;
-  throw new EmberwingError("ShapeMismatch", `${argument}: expected [batch, channels, height, width], got [${shape}]`);
+  return stackImages(argument, await Promise.all(list.map((one) => imageOf(argument, one))), convert);
+}
+
+function isTensor(input: PictureInput): input is Tensor {
+  return Array.isArray((input as Partial<Tensor> | null)?.shape);
+}
+
+function checkBatch(argument: string, tensor: Tensor): Tensor {
+  checkTensor(argument, tensor);
+  if (tensor.shape.length === 4) return tensor;
+  throw new EmberwingError(
+    "ShapeMismatch",
+    `${argument}: expected [batch, channels, height, width], got [${tensor.shape}]`,
+  );
+}
+
+async function imageOf(argument: string, picture: Image | PictureSource): Promise<Image> {
+  if (picture instanceof Image) return picture;
+  return Image.decode(await encodedPicture(argument, picture), argument);
 }
 
 function stackImages(argument: string, images: readonly Image[], convert: (image: Image) => Tensor): Tensor {

@@ -68,10 +68,11 @@ export class RePaintPipeline extends DiffusionPipeline {
     const { batchSize, numInferenceSteps = 250, eta = 0, jumpLength, jumpNSample, seed, generator } = options;
     checkOutputType(options.outputType);
     options.signal?.throwIfAborted();
-    const image = picturesOf("image", options.image, batchSize);
+    const image = await picturesOf("image", options.image, batchSize);
+    const mask = await masksOf("maskImage", options.maskImage);
     const scheduler = RePaintScheduler.fromConfig(this.scheduler, { eta });
     scheduler.setTimesteps({ numInferenceSteps, jumpLength, jumpNSample });
-    scheduler.setKnownPart(image, masksOf("maskImage", options.maskImage));
+    scheduler.setKnownPart(image, mask);
     const sample = await denoise({
       unet: this.unet,
       scheduler,

@@ -74,8 +74,10 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
     const labels = classLabels.flatMap((label) => new Array<number>(numPerClass).fill(label));
     const batchSize = batchSizeOf(options, labels);
     options.signal?.throwIfAborted();
+    const image = options.image === undefined ? undefined : await picturesOf("image", options.image, batchSize);
+    // From here to the loop's beginning nothing is awaited: another run may use the same scheduler.
     this.scheduler.setTimesteps(numInferenceSteps);
-    const from = this.#start({ ...options, batchSize }, numInferenceSteps);
+    const from = this.#start(image, options.strength, numInferenceSteps);
     const sample = await denoise({
       ...this.components,
       generator: resolveGenerator({ seed, generator }),
@@ -91,7 +93,8 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
 
   /** The picture to start from, if there is one, and where its run begins. */
   #start(
-    { image, strength, batchSize }: UnconditionalGenerateOptions,
+    image: Tensor | undefined,
+    strength: number | undefined,
     numInferenceSteps: number,
   ): { image: Tensor; beginIndex: number } | undefined {
     if (image === undefined) {
@@ -99,7 +102,7 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
       return undefined;
     }
     const beginIndex = call(() => this.scheduler.handle.beginIndex(numInferenceSteps, strength ?? DEFAULT_STRENGTH));
-    return { image: picturesOf("image", image, batchSize), beginIndex };
+    return { image, beginIndex };
   }
 
   #imageShape(): number[] {

@@ -35,6 +35,14 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+export function readerOf(file: Blob): OpenFile {
+  return {
+    byteLength: file.size,
+    slice: (start, end) => file.slice(start, end).arrayBuffer(),
+    close: () => Promise.resolve(),
+  };
+}
+
 /** A file that grows, and is gone with its last reader. */
 export interface Spool {
   readonly path: string;

@@ -1,15 +1,28 @@
 /** Where a model, scheduler or pipeline is loaded from: a folder on disk, the hub, or the files that were picked in a page. */
 import { EmberwingError, invalidArgument } from "../errors.js";
 import { isHubSource } from "../hub/hub-repo.js";
+import { directoryFiles } from "../platform/directory-files.js";
 import { type Files, files } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
+import { isDirectoryHandle } from "./destination.js";
 import { hubFolder } from "./hub-folder.js";
+import { webFolder } from "./web-folder.js";
+import { unzip } from "./zip.js";
 
 /**
- * A path of a folder, or `"hub:owner/name"`, a repository on the hub; or a folder's files: those of an `<input type="file" webkitdirectory>`, or any content by its path,
- * or a folder of your own kind. Paths of `File`s start with the name of the folder that was picked; it is left away.
+ * A path of a folder, or `"hub:owner/name"`, a repository on the hub; or a folder's files: those of an
+ * `<input type="file" webkitdirectory>`, any content by its path, a zip file, a directory that a page may read, the
+ * address of a folder on a web server, or a folder of your own kind. Paths of `File`s start with the name of the folder
+ * that was picked; it is left away.
  */
-export type PretrainedSource = string | readonly File[] | ReadonlyMap<string, Blob | Uint8Array> | PretrainedFolder;
+export type PretrainedSource =
+  | string
+  | readonly File[]
+  | ReadonlyMap<string, Blob | Uint8Array>
+  | Blob
+  | FileSystemDirectoryHandle
+  | URL
+  | PretrainedFolder;
 
 /** A folder to read from, wherever it is. */
 export interface PretrainedFolder {
@@ -33,16 +46,39 @@ export function openFolder(source: PretrainedSource, options: HubOptions = {}): 
   if (typeof source === "string") return diskFolder(files(`loading ${source}`), source);
   if (source instanceof Map) return memoryFolder(source, "");
   if (Array.isArray(source)) return memoryFolder(filesByPath(source), "");
+  if (source instanceof Blob) return zipFolder(source);
+  if (source instanceof URL) return webFolder(source);
+  if (isDirectoryHandle(source)) return diskFolder(directoryFiles(source), "");
   if (typeof (source as Partial<PretrainedFolder>)?.fileNames === "function") return source as PretrainedFolder;
-  throw invalidArgument("source", "a folder's path, File[] or a Map of contents by path", source);
+  throw invalidArgument("source", "a folder's path, File[], a Map of contents by path, a zip file or a URL", source);
 }
 
 function diskFolder(files: Files, path: string): PretrainedFolder {
   return {
-    path,
+    path: path || "the directory",
     fileNames: () => files.list(path, { recursive: false }),
     read: (name) => files.read(files.join(path, name)),
     subfolder: (name) => diskFolder(files, files.join(path, name)),
+  };
+}
+
+/** Read when the first file is wanted. */
+function zipFolder(archive: Blob): PretrainedFolder {
+  const name = archive instanceof File ? archive.name : "the zip file";
+  let contents: Promise<PretrainedFolder> | undefined;
+  const opened = (): Promise<PretrainedFolder> => {
+    contents ??= unzip(name, archive).then((files) => memoryFolder(files, ""));
+    return contents;
+  };
+  return lazyFolder(name, opened);
+}
+
+function lazyFolder(path: string, opened: () => Promise<PretrainedFolder>): PretrainedFolder {
+  return {
+    path,
+    fileNames: async () => (await opened()).fileNames(),
+    read: async (name) => (await opened()).read(name),
+    subfolder: (name) => lazyFolder(`${path}/${name}`, async () => (await opened()).subfolder(name)),
   };
 }
 

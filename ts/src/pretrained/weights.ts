@@ -2,7 +2,7 @@
 import type { WeightsHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import { EmberwingError } from "../errors.js";
-import type { Files } from "../platform/files.js";
+import type { SaveFolder } from "./destination.js";
 import { missing, type PretrainedFolder, readText } from "./folder.js";
 
 /** Where a save puts the weights. */
@@ -56,9 +56,9 @@ function withVariant(name: string, variant: string | undefined): string {
 }
 
 /** Removes the shards of an earlier save: a load would prefer their index to the file that was just written. */
-export async function removeStaleShards(files: Files, directory: string): Promise<void> {
-  const names = (await files.list(directory, { recursive: false })) ?? [];
-  for (const name of names.filter(isStaleShard)) await files.remove(files.join(directory, name));
+export async function removeStaleShards(folder: SaveFolder): Promise<void> {
+  const names = await folder.fileNames();
+  for (const name of names.filter(isStaleShard)) await folder.remove(name);
 }
 
 /** Is it of a sharded save, and no longer true once a whole file lies beside it? */

@@ -10,8 +10,8 @@ import { EmberwingError, invalidArgument } from "../errors.js";
 import type { SetTimesteps } from "../generated/SetTimesteps.js";
 import type { StepOptions as AlgorithmOptions } from "../generated/StepOptions.js";
 import { checkInteger, checkOptions } from "../options.js";
-import { files } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
+import { openDestination, type SaveTarget } from "../pretrained/destination.js";
 import { HUB_OPTIONS, openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
 import type { Generator } from "../random/generator.js";
 import {
@@ -120,12 +120,9 @@ export abstract class Scheduler<Config extends object = object> {
   }
 
   /** Writes `scheduler_config.json` as diffusers does. */
-  async savePretrained(directory: string): Promise<void> {
-    const target = files(`saving ${directory}`);
-    await target.write(
-      target.join(directory, CONFIG_FILE),
-      call(() => this.handle.pythonConfig()),
-    );
+  async savePretrained(target: SaveTarget): Promise<void> {
+    const text = call(() => this.handle.pythonConfig());
+    await openDestination(target).write(CONFIG_FILE, text);
   }
 
   /** The timesteps of the loop, from noise to data: all of training's until `setTimesteps` chooses some. */

@@ -1,0 +1,137 @@
+/** The package in a page: bundled by Vite and by webpack, and without a bundler; each page trains, draws and saves. */
+
+import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium } from "playwright";
+import { build, createServer } from "vite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import webpack from "webpack";
+import { CHROMIUM_FLAGS, chromium as chromiumPath } from "../../scripts/build/chromium.mjs";
+import { DDPMPipeline } from "../../ts/src/node.js";
+import { maxDifference } from "../closeness.js";
+import { type StaticServer, serveFolder } from "./static-server.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const program = chromiumPath();
+
+interface PageResult {
+  error?: string;
+  losses: number[];
+  /** Bytes of 8×8 RGB. */
+  picture: number[];
+  /** The same, drawn by a worker with what the page saved. */
+  fromWorker: number[];
+  /** Bytes of a zip file. */
+  saved: number[];
+}
+
+describe.skipIf(!program)("a page", () => {
+  let project: string;
+  let browser: Browser;
+  const servers: StaticServer[] = [];
+
+  beforeAll(async () => {
+    project = await mkdtemp(join(tmpdir(), "emberwing-page-"));
+    await cp(join(root, "test/package/page"), project, { recursive: true });
+    const installed = join(project, "node_modules/emberwing");
+    await mkdir(installed, { recursive: true });
+    await cp(join(root, "package.json"), join(installed, "package.json"));
+    await cp(join(root, "dist"), join(installed, "dist"), {
+      recursive: true,
+      filter: (path) => !/native|\.stamps|\.map$/.test(path),
+    });
+    const { dependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+    for (const name of Object.keys(dependencies)) {
+      await symlink(join(root, "node_modules", name), join(project, "node_modules", name));
+    }
+    browser = await chromium.launch({ executablePath: program as string, args: CHROMIUM_FLAGS });
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    for (const server of servers) server.close();
+    await rm(project, { recursive: true });
+  });
+
+  async function serve(folder: string, types?: Record<string, string>): Promise<string> {
+    const server = await serveFolder(folder, types);
+    servers.push(server);
+    return server.url;
+  }
+
+  async function open(url: string, prepare = ""): Promise<PageResult> {
+    const page = await browser.newPage();
+    try {
+      await page.addInitScript(prepare);
+      await page.goto(url);
+      await page.waitForFunction("globalThis.result");
+      return await page.evaluate("globalThis.result");
+    } finally {
+      await page.close();
+    }
+  }
+
+  /** What the page saved, Node loads and paints the same with it. */
+  async function expectTrained(result: PageResult): Promise<void> {
+    expect(result.error).toBeUndefined();
+    expect(result.losses).toEqual([expect.closeTo(1, 0)]);
+    const pipeline = await DDPMPipeline.fromPretrained(new Blob([Uint8Array.from(result.saved)]));
+    const { images } = await pipeline.generate({ numInferenceSteps: 2, seed: 0 });
+    expect(new Set(result.picture).size).toBeGreaterThan(10);
+    expect(result.fromWorker).toEqual(result.picture);
+    // Sums have another order on another processor: a value may round the other way.
+    expect(maxDifference(images[0]?.data ?? [], result.picture)).toBeLessThanOrEqual(1);
+  }
+
+  test("without a bundler", async () => {
+    await expectTrained(await open(await serve(project)));
+  });
+
+  test("from a server that has never heard of WebAssembly", async () => {
+    await expectTrained(await open(await serve(project, { ".wasm": "text/plain" })));
+  });
+
+  test("built by Vite", async () => {
+    const outDir = join(project, "vite");
+    await build({ root: project, base: "./", logLevel: "error", build: { outDir } });
+    await expectTrained(await open(await serve(outDir)));
+  });
+
+  test("from Vite's development server", async () => {
+    const server = await createServer({ root: project, logLevel: "error", server: { port: 0, host: "127.0.0.1" } });
+    try {
+      await server.listen();
+      await expectTrained(await open(server.resolvedUrls?.local[0] as string));
+    } finally {
+      await server.close();
+    }
+  });
+
+  test("built by webpack", async () => {
+    const path = join(project, "webpack");
+    const stats = await new Promise<webpack.Stats | undefined>((resolve, reject) => {
+      const entry = join(project, "main.js");
+      webpack({ context: project, mode: "production", entry, output: { path, publicPath: "auto" } }, (error, stats) =>
+        error ? reject(error) : resolve(stats),
+      );
+    });
+    expect(stats?.compilation.errors).toEqual([]);
+    await cp(join(project, "webpack.html"), join(path, "index.html"));
+    await expectTrained(await open(await serve(path)));
+  });
+
+  test("whose module is missing says what to publish", async () => {
+    const path = join(project, "incomplete");
+    await cp(join(project, "index.html"), join(path, "index.html"));
+    await cp(join(project, "main.js"), join(path, "main.js"));
+    await cp(join(project, "node_modules/emberwing"), join(path, "node_modules/emberwing"), { recursive: true });
+    await rm(join(path, "node_modules/emberwing/dist/wasm/emberwing_bg.wasm"));
+    expect((await open(await serve(path))).error).toMatch(/404.*see that emberwing_bg\.wasm is published/);
+  });
+
+  test("in a browser without SIMD says which ones have it", async () => {
+    expect((await open(await serve(project), "WebAssembly.validate = () => false")).error).toMatch(/SIMD.*Chrome 91/);
+  });
+});

@@ -1,0 +1,2 @@
+/** What the tests use of `node:os`. */
+export const tmpdir = (): string => "/temporary";

@@ -1,0 +1,2 @@
+/** What the tests use of `node:path`. */
+export const join = (...parts: string[]): string => parts.join("/");

@@ -1,0 +1,60 @@
+/** The entry `emberwing/worker`, for pages: the same API, with everything that computes in a Web Worker. */
+import { Connection } from "./worker/connection.js";
+import { API } from "./worker/messages.js";
+import type { RemoteApi } from "./worker/remote.js";
+
+export type { Remote, RemoteApi } from "./worker/remote.js";
+
+export interface CreateWorkerOptions {
+  /** Where the wasm module is, or the module itself, compiled once for several workers. Default: beside the script. */
+  wasm?: URL | string | WebAssembly.Module;
+  /** Where paths start, such as `await navigator.storage.getDirectory()`. Default: there are no paths. */
+  directory?: FileSystemDirectoryHandle;
+  /** A worker of your own whose script imports `emberwing/worker-host`. Default: one of ours. */
+  worker?: Worker;
+}
+
+/** The API in a worker, and its end. */
+export type WorkerApi = RemoteApi & {
+  /** Ends the worker at once, with all that is in it; what is asked of it rejects with `WorkerLost`. */
+  terminate(): void;
+};
+
+/**
+ * Starts a worker and loads the wasm module there. Classes and functions have the names and arguments that they have
+ * everywhere; `new` gives a promise, as do methods and properties, since the answers come from the worker.
+ *
+ * @throws `WorkerLost` where the worker's script does not load, and what `init` throws.
+ *
+ * @example
+ * const { DDPMPipeline, DDPMScheduler, loadDataset, Trainer, UNet2DModel } = await createWorker();
+ * const model = await UNet2DModel.create({ sampleSize: 32 });
+ * const scheduler = await new DDPMScheduler();
+ * const dataset = await loadDataset("butterflies", { resolution: 32 });
+ * const trainer = await new Trainer({ model, scheduler, dataset, epochs: 5 });
+ * for await (const event of trainer.run({ signal })) if (event.type === "step") console.log(event.loss);
+ * const pipeline = await new DDPMPipeline({ unet: model, scheduler });
+ * const { images } = await pipeline.generate({ batchSize: 4, onStep: ({ step }) => console.log(step) });
+ */
+export async function createWorker(options: CreateWorkerOptions = {}): Promise<WorkerApi> {
+  const { wasm, directory, worker = startWorker() } = options;
+  const connection = new Connection(worker);
+  const place = wasm instanceof URL || typeof wasm === "string" ? new URL(wasm, import.meta.url).href : wasm;
+  const start = { type: "start", ...(place && { wasm: place }), ...(directory && { directory }) } as const;
+  try {
+    await connection.ask(start);
+  } catch (error) {
+    connection.close("it did not start");
+    throw error;
+  }
+  const api = connection.remote(API);
+  const terminate = (): void => connection.close("terminate was called");
+  return new Proxy(api, {
+    get: (target, name) => (name === "terminate" ? terminate : Reflect.get(target, name)),
+  }) as WorkerApi;
+}
+
+/** Written so that Vite and webpack find the script and bundle it. */
+function startWorker(): Worker {
+  return new Worker(new URL("./worker-host.mjs", import.meta.url), { type: "module", name: "emberwing" });
+}

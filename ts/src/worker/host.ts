@@ -1,0 +1,150 @@
+/** The worker's side: does what the page asks, with the API as it is, and keeps the objects that the page names. */
+import { EmberwingError } from "../errors.js";
+import { Image } from "../images.js";
+import { IntTensor } from "../tensor.js";
+import {
+  type Answer,
+  API,
+  ASYNC_ITERATOR,
+  type Failure,
+  isPlain,
+  mapValues,
+  type Request,
+  STAND_IN,
+  type StandIn,
+  standIn,
+} from "./messages.js";
+
+/** The port to the page: a worker's global scope. */
+export interface HostPort {
+  postMessage(message: Answer, transfer: Transferable[]): void;
+}
+
+type Member = (...args: unknown[]) => unknown;
+type Start = (request: Extract<Request, { type: "start" }>) => Promise<void>;
+
+export class Host {
+  readonly #port: HostPort;
+  readonly #start: Start;
+  readonly #objects = new Map<number, object>();
+  readonly #signals = new Map<number, AbortController>();
+  #lastObject = API;
+
+  constructor(port: HostPort, api: object, start: Start) {
+    this.#port = port;
+    this.#start = start;
+    this.#objects.set(API, api);
+  }
+
+  async receive(request: Request): Promise<void> {
+    if (request.type === "abort") return this.#signal(request.signal).abort();
+    if (request.type === "release") return void this.#objects.delete(request.object);
+    const filled: [number, Map<unknown, unknown>][] = [];
+    try {
+      const value = this.#pack(await this.#perform(request, filled));
+      this.#answer({ type: "result", id: request.id, value, filled });
+    } catch (error) {
+      this.#answer({ type: "failure", id: request.id, failure: describeFailure(error) });
+    }
+  }
+
+  #perform(
+    request: Exclude<Request, { type: "abort" | "release" }>,
+    filled: [number, Map<unknown, unknown>][],
+  ): unknown {
+    if (request.type === "start") return this.#start(request);
+    const { owner, name } = this.#find(request.object, request.path);
+    if (request.type === "get") return owner[name];
+    const args = request.args.map((arg) => this.#unpack(arg, filled));
+    if (request.type === "construct") return new (owner[name] as new (...args: unknown[]) => object)(...args);
+    if (name === ASYNC_ITERATOR) return (owner as unknown as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    return (owner[name] as Member)(...args);
+  }
+
+  #find(object: number, path: readonly string[]): { owner: Record<string, unknown>; name: string } {
+    const names = [...path];
+    const name = names.pop() as string;
+    const start = this.#objects.get(object);
+    const owner = names.reduce<unknown>((value, name) => (value as Record<string, unknown>)[name], start);
+    return { owner: owner as Record<string, unknown>, name };
+  }
+
+  /** Values that can be sent, and numbers for objects of our classes. */
+  #pack(value: unknown): unknown {
+    return mapValues(value, (object) => {
+      if (object instanceof Image) {
+        const { data, width, height, channels } = object;
+        return { [STAND_IN]: "image", data, width, height, channels } satisfies StandIn;
+      }
+      if (object instanceof IntTensor) {
+        return { [STAND_IN]: "integers", data: object.data, shape: object.shape } satisfies StandIn;
+      }
+      if (!isOurs(object)) return undefined;
+      this.#objects.set(++this.#lastObject, object);
+      const kind = "next" in object ? "iterator" : "object";
+      return { [STAND_IN]: kind, object: this.#lastObject } satisfies StandIn;
+    });
+  }
+
+  #unpack(value: unknown, filled: [number, Map<unknown, unknown>][]): unknown {
+    return mapValues(value, (object) => {
+      const known = standIn(object);
+      if (known === undefined) return undefined;
+      switch (known[STAND_IN]) {
+        case "object":
+          return this.#objects.get(known.object);
+        case "image":
+          return new Image(known.data, known.width, known.height, known.channels);
+        case "integers":
+          return new IntTensor(known.data, known.shape);
+        case "url":
+          return new URL(known.href);
+        case "callback":
+          return (...args: unknown[]) =>
+            this.#answer({ type: "callback", callback: known.callback, args: args.map((arg) => this.#pack(arg)) });
+        case "signal":
+          if (known.aborted) this.#signal(known.signal).abort();
+          return this.#signal(known.signal).signal;
+        case "map": {
+          const map = new Map();
+          filled.push([known.map, map]);
+          return map;
+        }
+        default:
+          return undefined;
+      }
+    });
+  }
+
+  #signal(number: number): AbortController {
+    const controller = this.#signals.get(number) ?? new AbortController();
+    this.#signals.set(number, controller);
+    return controller;
+  }
+
+  /** Numbers are moved, not copied: what the core gave is ours alone. */
+  #answer(answer: Answer): void {
+    const buffers = new Set<ArrayBuffer>();
+    const collect = (value: unknown): unknown =>
+      mapValues(value, (object) => {
+        if (ArrayBuffer.isView(object)) buffers.add(object.buffer as ArrayBuffer);
+        if (object instanceof Map) for (const item of object.values()) collect(item);
+        return undefined;
+      });
+    collect(answer);
+    this.#port.postMessage(answer, [...buffers]);
+  }
+}
+
+/** Of a class that cannot be sent: the platform's own can. */
+function isOurs(value: object): boolean {
+  if (typeof value === "function" || Array.isArray(value) || isPlain(value)) return false;
+  const platform = [ArrayBuffer, Map, Set, Date, RegExp, Error, Blob];
+  return !ArrayBuffer.isView(value) && !platform.some((Class) => value instanceof Class);
+}
+
+function describeFailure(error: unknown): Failure {
+  const { name, message } = error instanceof Error ? error : { name: "Error", message: String(error) };
+  const crashed = [error, (error as Error | undefined)?.cause].some((one) => one instanceof WebAssembly.RuntimeError);
+  return { name, message, crashed, ...(error instanceof EmberwingError && { code: error.code }) };
+}

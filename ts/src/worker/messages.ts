@@ -1,0 +1,65 @@
+/** What a page and its worker send each other. The page asks, the worker answers; every question has a number. */
+
+/** The worker's object 0 is the API itself. */
+export const API = 0;
+
+/** The name under which an object's `Symbol.asyncIterator` is called. */
+export const ASYNC_ITERATOR = "@@asyncIterator";
+
+/** To the worker. `path` leads from an object to one of its members. */
+export type Request =
+  | { type: "start"; id: number; wasm?: string | WebAssembly.Module; directory?: FileSystemDirectoryHandle }
+  | { type: "get"; id: number; object: number; path: readonly string[] }
+  | { type: "call"; id: number; object: number; path: readonly string[]; args: unknown[] }
+  | { type: "construct"; id: number; object: number; path: readonly string[]; args: unknown[] }
+  /** Nothing is answered to these two. */
+  | { type: "abort"; signal: number }
+  | { type: "release"; object: number };
+
+/** A failure: an `EmberwingError` has a code. */
+export interface Failure {
+  name: string;
+  message: string;
+  code?: string;
+  /** The module stopped in the middle of a calculation; nothing in the worker can be relied on. */
+  crashed: boolean;
+}
+
+/** From the worker. */
+export type Answer =
+  | { type: "result"; id: number; value: unknown; filled: [map: number, content: Map<unknown, unknown>][] }
+  | { type: "failure"; id: number; failure: Failure }
+  | { type: "callback"; callback: number; args: unknown[] };
+
+/** In place of a value that cannot be sent as it is. */
+export type StandIn =
+  | { [STAND_IN]: "object"; object: number }
+  | { [STAND_IN]: "iterator"; object: number }
+  | { [STAND_IN]: "image"; data: Uint8Array; width: number; height: number; channels: number }
+  | { [STAND_IN]: "integers"; data: Int32Array; shape: number[] }
+  | { [STAND_IN]: "url"; href: string }
+  | { [STAND_IN]: "callback"; callback: number }
+  | { [STAND_IN]: "signal"; signal: number; aborted: boolean }
+  | { [STAND_IN]: "map"; map: number };
+
+export const STAND_IN = "emberwing:stand-in";
+
+/** A copy of a value in which `replace` put something else for what it knows; other objects are walked through. */
+export function mapValues(value: unknown, replace: (value: object) => unknown): unknown {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return value;
+  const replaced = replace(value);
+  if (replaced !== undefined) return replaced;
+  if (Array.isArray(value)) return value.map((item) => mapValues(item, replace));
+  if (!isPlain(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapValues(item, replace)]));
+}
+
+/** Made by `{}`, and not by a class. */
+export function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+export function standIn(value: object): StandIn | undefined {
+  return STAND_IN in value ? (value as StandIn) : undefined;
+}

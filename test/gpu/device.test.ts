@@ -2,7 +2,16 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { AdamW, DDPMPipeline, DDPMScheduler, devices, EmberwingError, Generator, UNet2DModel } from "emberwing";
+import {
+  AdamW,
+  DDPMPipeline,
+  DDPMScheduler,
+  devices,
+  EMAModel,
+  EmberwingError,
+  Generator,
+  UNet2DModel,
+} from "emberwing";
 import { describe, expect, test } from "vitest";
 import { expectTensorClose, maxDifference, scaledTolerance } from "../closeness.js";
 import { need } from "../fixtures.js";
@@ -82,6 +91,36 @@ describe("the card computes what the CPU computes", () => {
     await unet.backward({ sample, timesteps: 10, target });
     for (const [name, { data }] of Object.entries(await unet.gradients())) {
       expect(data.every(Number.isFinite), name).toBe(true);
+    }
+  });
+
+  test("the length of the gradient, and averages of the weights", async () => {
+    using onCard = await create("gpu");
+    using onCpu = await create("cpu");
+    const lengths = [];
+    for (const unet of [onCard, onCpu]) {
+      await unet.backward({ sample, timesteps: 10, target });
+      lengths.push(await unet.clipGradNorm(0.5));
+    }
+    expect(lengths[0]).toBeCloseTo(lengths[1] ?? 0, 4);
+
+    using optimizer = new AdamW(onCard, { learningRate: 1e-3 });
+    using ema = await EMAModel.create(onCard);
+    const weights = [];
+    let decay = 0;
+    for (let step = 0; step < 2; step++) {
+      await optimizer.step();
+      decay = await ema.step();
+      weights.push(await onCard.parameters());
+    }
+    // The first update copies, the second one moves: s − (1 − decay)(s − θ).
+    using averaged = await ema.averagedModel();
+    const [first = {}, second = {}] = weights;
+    for (const [name, average] of Object.entries(await averaged.parameters())) {
+      const [start, end] = [need(first, name).data, need(second, name).data];
+      const expected = start.map((value, i) => value - (1 - decay) * (value - (end[i] as number)));
+      expect(maxDifference(average.data, expected), name).toBeLessThanOrEqual(1e-6);
+      expect(maxDifference(start, end), name).toBeGreaterThan(0);
     }
   });
 

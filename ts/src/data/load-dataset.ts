@@ -6,7 +6,7 @@ import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import { isHubSource } from "../hub/hub-repo.js";
 import { checkInteger, checkOptions } from "../options.js";
 import type { PictureSource } from "../picture-sources.js";
-import { type Files, files, type OpenFile, readerOf } from "../platform/files.js";
+import { type Files, files, readerOf } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
 import { checkShape } from "../tensor.js";
 import { type Classes, type ClassLabel, folderClass, numberClasses } from "./class-labels.js";

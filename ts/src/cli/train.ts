@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Dataset } from "../data/dataset.js";
 import { loadDataset } from "../data/load-dataset.js";
 import { plotLosses } from "../figures/losses.js";
+import { isHubSource } from "../hub/hub-repo.js";
 import { type Image, imageGrid } from "../images.js";
 import type { UNet2DModel } from "../models/unet-2d-model.js";
 import { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
@@ -16,20 +17,26 @@ import { showProgress } from "./progress.js";
 import { RunFolder } from "./run-folder.js";
 import { classesInTurn } from "./sampling.js";
 import { formatTable } from "./table.js";
-import { addTrainFlags, type TrainFlags } from "./train-flags.js";
+import { addTrainFlags, type HubFlags, type TrainFlags } from "./train-flags.js";
 import { channelsOf, type TrainSettings } from "./train-options.js";
+import { checkHubFlags, openPushTarget } from "./train-push.js";
 import { describeRun } from "./train-report.js";
 import { startOf } from "./train-start.js";
 import { TrainingRun } from "./training-run.js";
+import { withTransfers } from "./transfers.js";
 
 export function addTrainCommand(program: Command): void {
   const command = program.command("train").description("train a model on pictures, draw with it, write a report");
   addTrainFlags(command).action(train);
 }
 
-async function train(flags: TrainFlags): Promise<void> {
+async function train(given: TrainFlags & HubFlags): Promise<void> {
+  const { pushToHub, hubModelId, hubPrivateRepo, hubToken, ...flags } = given;
+  const hubFlags = { pushToHub, hubModelId, hubPrivateRepo, hubToken };
+  checkHubFlags(hubFlags, flags.outputDir);
   const { settings, createPipeline } = await startOf(flags);
   await using folder = await RunFolder.open(settings.outputDir, settings.logger);
+  const target = await openPushTarget(hubFlags, settings.outputDir);
   const generator = new Generator(settings.seed);
   using dataset = await loadPictures(settings);
   const pipeline = await createPipeline(generator, dataset.classNames.length);
@@ -45,8 +52,12 @@ async function train(flags: TrainFlags): Promise<void> {
     : pipeline;
   const samples = await drawSamples(settings, trained, interrupt);
   const withoutEma = settings.useEma ? await drawSamples(settings, pipeline, interrupt) : [];
-  const report = renderReport(describeRun({ settings, dataset, pipeline, run, samples }));
+  const described = describeRun({ settings, dataset, pipeline, run, samples });
+  const report = renderReport(described);
   process.stdout.write(await writeResults(folder, { run, dataset, samples, withoutEma, report }));
+  if (!target) return;
+  if (interrupt.requested) process.stderr.write("nothing was pushed, as the run was stopped\n");
+  else process.stdout.write(formatTable([["pushed to", await target.push(trained, described, sheetOf(samples))]]));
 }
 
 function loadPictures(settings: TrainSettings): Promise<Dataset> {
@@ -54,7 +65,9 @@ function loadPictures(settings: TrainSettings): Promise<Dataset> {
   const options = { resolution, resize, centerCrop, randomFlip, channels: channelsOf(settings) };
   if (datasetName === "butterflies") return loadDataset(datasetName, options);
   const onWarning = (text: string): boolean => process.stderr.write(`warning: ${text}\n`);
-  return loadDataset(datasetName, { ...options, onWarning, ...(classLabels !== undefined && { classLabels }) });
+  const labelled = { ...options, onWarning, ...(classLabels !== undefined && { classLabels }) };
+  if (!isHubSource(datasetName)) return loadDataset(datasetName, labelled);
+  return withTransfers("downloading", (onProgress) => loadDataset(datasetName, { ...labelled, onProgress }));
 }
 
 /** The settings that are the trainer's under the same name; those that are absent take its defaults. */
@@ -102,6 +115,8 @@ async function drawSamples(settings: TrainSettings, pipeline: DDPMPipeline, inte
   return output?.images ?? [];
 }
 
+const sheetOf = (images: Image[]): Image => imageGrid(images.map(enlarge));
+
 interface Results {
   run: TrainingRun;
   dataset: Dataset;
@@ -115,10 +130,9 @@ interface Results {
 async function writeResults(folder: RunFolder, results: Results): Promise<string> {
   const { run, dataset, samples, withoutEma, report } = results;
   const lines: [string, string][] = [["pipeline", `${folder.path} (loads in emberwing and in Python's diffusers)`]];
-  const sheet = (images: Image[]): Image => imageGrid(images.map(enlarge));
-  if (samples.length > 0) lines.push(["samples", await folder.saveSamples("samples.png", sheet(samples))]);
+  if (samples.length > 0) lines.push(["samples", await folder.saveSamples("samples.png", sheetOf(samples))]);
   if (withoutEma.length > 0) {
-    lines.push(["without EMA", await folder.saveSamples("samples-without-ema.png", sheet(withoutEma))]);
+    lines.push(["without EMA", await folder.saveSamples("samples-without-ema.png", sheetOf(withoutEma))]);
   }
   if (dataset.classNames.length > 0) {
     lines.push(["classes", await folder.saveText("classes.json", `${JSON.stringify(dataset.classNames, null, 2)}\n`)]);

@@ -170,6 +170,7 @@ export class HubServer {
     const { pathname } = url;
     const isKnown = request.headers.authorization === `Bearer ${TOKEN}`;
     if (pathname === "/api/whoami-v2") return isKnown ? json({ name: "me" }) : json({ error: "who?" }, 401);
+    if (pathname === "/api/validate-yaml") return json({ errors: [], warnings: [] });
     if (pathname === "/api/repos/create") return isKnown ? this.#createAnswer(body) : json({ error: "no token" }, 401);
     const cached = /^\/api\/resolve-cache\/(models|datasets)\/([^/]+\/[^/]+)\/([^/]+)\/(.+)$/.exec(pathname);
     if (cached)
@@ -238,7 +239,7 @@ export class HubServer {
         return json({ files: modes });
       }
       case "commit":
-        return this.#commitAnswer(repo, String(body));
+        return this.#commitAnswer(repo, id, String(body));
       default:
         return json({ error: "unknown" }, 404);
     }
@@ -288,7 +289,7 @@ export class HubServer {
     return json({ transfer: "basic", objects: answers });
   }
 
-  #commitAnswer(repo: Repo, body: string): Answer {
+  #commitAnswer(repo: Repo, id: string, body: string): Answer {
     const lines = body
       .trim()
       .split("\n")
@@ -310,7 +311,7 @@ export class HubServer {
       }
     }
     const commitOid = this.#addCommit(repo, files, title);
-    return json({ success: true, commitOid, commitUrl: `${this.endpoint}/commit/${commitOid}`, hookOutput: "" });
+    return json({ success: true, commitOid, commitUrl: `${this.endpoint}/${id}/commit/${commitOid}`, hookOutput: "" });
   }
 
   #storageAnswer({ method, headers }: IncomingMessage, url: URL, body: Buffer): Answer {

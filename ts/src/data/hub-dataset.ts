@@ -19,8 +19,9 @@ export async function openHubDataset(
   options: HubOptions & { onWarning?: (message: string) => void },
 ): Promise<HubDataset> {
   const { revision, token, signal, onProgress, onWarning = console.warn } = options;
+  const repo = hubRepo("dataset", source);
   const disk = files(`loading ${source}`);
-  const snapshot = await hub(`loading ${source}`).open(hubRepo("dataset", source), {
+  const snapshot = await hub(`loading ${source}`).open(repo, {
     ...{ revision, token, signal, onProgress },
   });
   const name = source + snapshot.note;

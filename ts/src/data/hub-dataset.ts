@@ -27,6 +27,7 @@ export async function openHubDataset(
   const name = source + snapshot.note;
   const all = imageFiles(name, snapshot.paths);
   const chosen = trainingSplit(name, all);
+  if (snapshot.note !== "") onWarning(`${name}: takes the ${all.length} files that are there`);
   if (chosen.length < all.length) {
     onWarning(`${source}: takes the ${chosen.length} files of the training split, of ${all.length}`);
   }

@@ -302,7 +302,6 @@ test.each<[string, () => Promise<unknown>, RegExp]>([
   ["raw values that do not fill the shape", () => loadDataset(new Float32Array(6), { shape: [1, 1, 2, 2] }), /4|6/],
   ["NaN in raw values", () => loadDataset(new Float32Array([Number.NaN]), { shape: [1, 1, 1, 1] }), /NaN/i],
   ["a number as source", () => loadDataset(5 as never), /source.*5/],
-  ["the hub", () => loadDataset("hub:owner/name"), /hub:owner\/name/],
 ])("refuses %s", async (_, load, message) => {
   await expect(load()).rejects.toThrow(message);
   await expect(load()).rejects.toThrow(EmberwingError);

@@ -85,6 +85,16 @@ test("a private one takes a token, a revision and tells how far it is", async ()
   expect(error).toMatchObject({ code: "AccessDenied" });
 });
 
+test("without a network, what the cache has is taken, and it is said", async () => {
+  session.server.commit(REPO, { "a.png": picture(0), "b.png": picture(1) });
+  await loadDataset(SOURCE, OPTIONS);
+  process.env.HF_HUB_OFFLINE = "1";
+  const said: string[] = [];
+  expect((await loadDataset(SOURCE, { ...OPTIONS, onWarning: (text) => said.push(text) })).length).toBe(2);
+  const note = "(the cache alone: HF_HUB_OFFLINE is set)";
+  expect(said).toEqual([`hub:owner/pictures ${note}: takes the 2 files that are there`]);
+});
+
 test.each([
   [{ "a.txt": "" }, /expected Parquet files or pictures, found .*a\.txt/],
   [{ "test/a.png": "" }, /expected a training split, found only test\/a\.png/],

@@ -67,6 +67,15 @@ describe("a load", () => {
     expect(seen[0]).toEqual({ file: "model_index.json", loaded: 0, total: files["model_index.json"]?.length });
   });
 
+  test("hands on what the caller's own code throws", async () => {
+    session.server.commit(REPO, files);
+    const mine = new TypeError("mine");
+    const onProgress = (): never => {
+      throw mine;
+    };
+    await expect(DDPMPipeline.fromPretrained(SOURCE, { onProgress })).rejects.toBe(mine);
+  });
+
   test("takes one part from its subfolder", async () => {
     session.server.commit(REPO, files);
     const scheduler = await DDPMScheduler.fromPretrained(SOURCE, { subfolder: "scheduler" });

@@ -71,6 +71,16 @@ describe("a push", () => {
     expect(commits()).toHaveLength(2);
   });
 
+  test("of large files goes up in parts, each tried again", async () => {
+    session.server.partSize = 1500;
+    session.server.fail(/PUT .*\/2\?/, { status: 500 });
+    const pipeline = await smallPipeline();
+    await pipeline.pushToHub("owner/name");
+    expect(session.server.takeLog().filter((line) => /^PUT storage \/\w+\/2\?/.test(line))).toHaveLength(2);
+    const again = await DiffusionPipeline.fromPretrained("hub:owner/name");
+    expect(again.components.unet).toBeDefined();
+  });
+
   test("leaves the files of others, but not shards that a load would prefer", async () => {
     const index = `${WEIGHTS}.index.json`;
     const shard = "unet/diffusion_pytorch_model-00001-of-00002.safetensors";

@@ -65,6 +65,8 @@ export class HubServer {
   readonly #faults: { pattern: RegExp; fault: Fault; times: number }[] = [];
   readonly #hub = this.#server("hub", (request, url, body) => this.#answer(request, url, body));
   readonly #storage = this.#server("storage", (request, url, body) => this.#storageAnswer(request, url, body));
+  /** Large files go up in parts of so many bytes. */
+  partSize = Number.POSITIVE_INFINITY;
   /** Files of a page of a listing. */
   pageSize = 2;
 
@@ -170,6 +172,7 @@ export class HubServer {
     const { pathname } = url;
     const isKnown = request.headers.authorization === `Bearer ${TOKEN}`;
     if (pathname === "/api/whoami-v2") return isKnown ? json({ name: "me" }) : json({ error: "who?" }, 401);
+    if (pathname === "/api/validate-yaml") return json({ errors: [], warnings: [] });
     if (pathname === "/api/repos/create") return isKnown ? this.#createAnswer(body) : json({ error: "no token" }, 401);
     const cached = /^\/api\/resolve-cache\/(models|datasets)\/([^/]+\/[^/]+)\/([^/]+)\/(.+)$/.exec(pathname);
     if (cached)
@@ -238,7 +241,7 @@ export class HubServer {
         return json({ files: modes });
       }
       case "commit":
-        return this.#commitAnswer(repo, String(body));
+        return this.#commitAnswer(repo, id, String(body));
       default:
         return json({ error: "unknown" }, 404);
     }
@@ -281,14 +284,20 @@ export class HubServer {
 
   #lfsBatch(body: Buffer): Answer {
     const { objects } = JSON.parse(String(body)) as { objects: { oid: string; size: number }[] };
-    const upload = ({ oid }: { oid: string }) => ({
-      actions: { upload: { href: `${this.#storageUrl}/${oid}?signature=secret` } },
-    });
+    const upload = ({ oid, size }: { oid: string; size: number }) => {
+      const href = `${this.#storageUrl}/${oid}`;
+      if (size <= this.partSize) return { actions: { upload: { href: `${href}?signature=secret` } } };
+      const numbers = Array.from({ length: Math.ceil(size / this.partSize) }, (_, index) => String(index + 1));
+      const header = Object.fromEntries(numbers.map((part) => [part, `${href}/${part}?signature=secret`]));
+      return {
+        actions: { upload: { href: `${href}/complete`, header: { ...header, chunk_size: String(this.partSize) } } },
+      };
+    };
     const answers = objects.map((object) => ({ ...object, ...(!this.#stored.has(object.oid) && upload(object)) }));
     return json({ transfer: "basic", objects: answers });
   }
 
-  #commitAnswer(repo: Repo, body: string): Answer {
+  #commitAnswer(repo: Repo, id: string, body: string): Answer {
     const lines = body
       .trim()
       .split("\n")
@@ -310,12 +319,32 @@ export class HubServer {
       }
     }
     const commitOid = this.#addCommit(repo, files, title);
-    return json({ success: true, commitOid, commitUrl: `${this.endpoint}/commit/${commitOid}`, hookOutput: "" });
+    return json({ success: true, commitOid, commitUrl: `${this.endpoint}/${id}/commit/${commitOid}`, hookOutput: "" });
+  }
+
+  /** A part of a large file, or the end of its upload. */
+  #part(hash: string, part: string, body: Buffer): Answer {
+    const key = (number: string | number): string => `${hash}/${number}`;
+    if (part !== "complete") {
+      this.#stored.set(key(part), body);
+      return { headers: { ETag: `etag-${part}` }, body: "" };
+    }
+    const { oid, parts } = JSON.parse(String(body)) as { oid: string; parts: { etag: string; partNumber: number }[] };
+    if (parts.some(({ etag, partNumber }) => etag !== `etag-${partNumber}`))
+      return { status: 400, body: "wrong parts" };
+    const content = Buffer.concat(parts.map(({ partNumber }) => this.#stored.get(key(partNumber)) ?? Buffer.alloc(0)));
+    if (sha256(content) !== oid || oid !== hash) return { status: 400, body: "wrong hash" };
+    this.#stored.set(oid, content);
+    return json({});
   }
 
   #storageAnswer({ method, headers }: IncomingMessage, url: URL, body: Buffer): Answer {
     const hash = url.pathname.slice(1);
+    const parts = /^\/(\w+)\/(\d+|complete)$/.exec(url.pathname);
+    if (parts) return this.#part(parts[1] as string, parts[2] as string, body);
     if (method === "PUT") {
+      // As the storage of the real hub, which takes no chunked bodies.
+      if (headers["content-length"] === undefined) return { status: 411, body: "" };
       if (sha256(body) !== hash) return { status: 400, body: "wrong hash" };
       this.#stored.set(hash, body);
       return { headers: { ETag: hash }, body: "" };

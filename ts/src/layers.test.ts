@@ -58,6 +58,20 @@ describe("layers", () => {
     }
   });
 
+  test("the hub's client, and the package that it takes for uploads, are loaded at their first use", () => {
+    const outside = files.filter((file) => !file.startsWith("platform/hub/"));
+    for (const file of files) {
+      const text = readFileSync(new URL(file, root), "utf8");
+      const statics = [...text.matchAll(/^(?:import|export) (?!type )[^;]*?from "([^"]+)"/gm)].map(([, path]) => path);
+      const forbidden = outside.includes(file) ? /@huggingface|\/hub\/(?!hub-repo|model-card)/ : /@huggingface/;
+      expect(
+        statics.filter((path) => forbidden.test(path as string)),
+        file,
+      ).toEqual([]);
+    }
+    expect(files).toContain("platform/hub/push.ts");
+  });
+
   test("the studio's page has nothing of Node, nor of the engine", () => {
     expectNoImports("studio/page/", /^node:|\/(cli|platform|models|pipelines|engine|core)[/.]/);
     expectNoImports("studio/page/", /^\.\.\/(?!protocol\.js|\.\.\/figures\/series\.js)/);

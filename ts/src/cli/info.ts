@@ -5,7 +5,7 @@ import { devices } from "../engine.js";
 import { EmberwingError } from "../errors.js";
 import { UNet2DModel } from "../models/unet-2d-model.js";
 import { DiffusionPipeline } from "../pipelines/diffusion-pipeline.js";
-import { nodeFiles } from "../platform/node-files.js";
+import { openFolder } from "../pretrained/folder.js";
 import { Scheduler } from "../schedulers/scheduler.js";
 import { packageVersion } from "./package-version.js";
 import { formatTable } from "./table.js";
@@ -15,13 +15,14 @@ type Row = [name: string, value: string];
 const EXAMPLES = `
 Examples:
   emberwing info                      versions and devices
-  emberwing info emberwing-output     the pipeline that was trained there`;
+  emberwing info emberwing-output     the pipeline that was trained there
+  emberwing info hub:owner/name       the pipeline of a repository on the hub`;
 
 export function addInfoCommand(program: Command): void {
   program
     .command("info")
     .description("what a pipeline or model folder holds; without a folder, versions and devices")
-    .argument("[folder]", "saved by emberwing or diffusers")
+    .argument("[folder]", "saved by emberwing or diffusers, or hub:owner/name")
     .addHelpText("after", EXAMPLES)
     .action(async (folder?: string) => {
       process.stdout.write(formatTable(folder === undefined ? machineRows() : await folderRows(folder)));
@@ -38,7 +39,7 @@ function machineRows(): Row[] {
 }
 
 async function folderRows(folder: string): Promise<Row[]> {
-  const names = (await nodeFiles.list(folder, { recursive: false })) ?? [];
+  const names = (await openFolder(folder).fileNames()) ?? [];
   if (names.includes("model_index.json")) return pipelineRows(await DiffusionPipeline.fromPretrained(folder));
   if (names.includes("config.json")) return modelRows(await UNet2DModel.fromPretrained(folder));
   const expected = `${join(folder, "model_index.json")} (a pipeline) or ${join(folder, "config.json")} (a model)`;

@@ -1,10 +1,13 @@
 import { EmberwingError } from "../errors.js";
 import { DiffusionPipeline } from "../pipelines/diffusion-pipeline.js";
 import { UnconditionalPipeline } from "../pipelines/unconditional-pipeline.js";
+import { withTransfers } from "./transfers.js";
 
 /** A pipeline that paints without being told what: the only kind that the commands draw with and train. */
 export async function loadPipeline(path: string, device: string): Promise<UnconditionalPipeline> {
-  const pipeline = await DiffusionPipeline.fromPretrained(path, { device });
+  const pipeline = await withTransfers("downloading", (onProgress) =>
+    DiffusionPipeline.fromPretrained(path, { device, onProgress }),
+  );
   if (pipeline instanceof UnconditionalPipeline) return pipeline;
   throw new EmberwingError(
     "Unsupported",

@@ -33,6 +33,7 @@ Examples:
   emberwing sample --pipeline emberwing-output --num-images 64 --scheduler dpm++ --steps 20
   emberwing sample --pipeline emberwing-output --scheduler "Euler a" --steps 30 --seed 7 --output seven.png
   emberwing sample --pipeline birds --class-labels 0,3
+  emberwing sample --pipeline hub:owner/name
 
 Schedulers:
   ${schedulerShortNames.join(", ")},
@@ -43,7 +44,7 @@ export function addSampleCommand(program: Command): void {
   program
     .command("sample")
     .description("draw pictures with a trained pipeline")
-    .requiredOption("--pipeline <folder>", "a folder that emberwing or diffusers saved")
+    .requiredOption("--pipeline <folder>", "a folder that emberwing or diffusers saved, or hub:owner/name")
     .option("--num-images <n>", "how many pictures", integerFrom(1), 16)
     .option(
       "--steps, --num-inference-steps <n>",

@@ -43,6 +43,14 @@ export interface TrainFlags extends Partial<TrainingRecipe>, TrainerFlags {
   resumeFromCheckpoint?: string;
 }
 
+/** Where the pipeline goes besides the folder. Apart from the others, so that no report can print the token. */
+export interface HubFlags {
+  pushToHub?: boolean;
+  hubModelId?: string;
+  hubPrivateRepo?: boolean;
+  hubToken?: string;
+}
+
 const EXAMPLES = `
 Examples:
   emberwing train                                        the built-in butterflies, in minutes
@@ -52,6 +60,7 @@ Examples:
   emberwing train --resume-from-checkpoint latest        goes on where a run was stopped or killed
   emberwing train --train-data-dir birds --class-labels folder --use-ema
   emberwing train --pretrained-model-name-or-path my_run --train-data-dir photos
+  emberwing train --dataset-name hub:owner/pictures --push-to-hub --hub-model-id me/my_run
 
 Flags are named as in diffusers' train_unconditional.py. Ctrl-C stops after the current step and saves the pipeline and
 a checkpoint; a second Ctrl-C stops at once.`;
@@ -69,6 +78,7 @@ export function addTrainFlags(command: Command): Command {
   addDiffusionFlags(command);
   addOutputFlags(command);
   addCheckpointFlags(command);
+  addHubFlags(command);
   return command.addHelpText("after", EXAMPLES);
 }
 
@@ -76,7 +86,7 @@ function addDataFlags(command: Command): void {
   const source = recipeOption(
     "datasetName",
     "<name>",
-    '"butterflies" (drawn by emberwing), a folder, or a .parquet file',
+    '"butterflies" (drawn by emberwing), a folder, a .parquet file, or hub:owner/name',
   );
   const folder = new Option("--train-data-dir <folder>", "a folder of pictures, with its subfolders");
   command
@@ -98,10 +108,10 @@ function addModelFlags(command: Command): void {
     "--model-config-name-or-path <path>",
     "a config.json, or its folder, in place of the preset's",
   );
-  const pretrained = "--pretrained-model-name-or-path <folder>";
+  const pretrained = "--pretrained-model-name-or-path <path>";
   command
     .addOption(config.conflicts("pretrainedModelNameOrPath"))
-    .option(pretrained, "go on from the model and the noise schedule of a pipeline");
+    .option(pretrained, "go on from the model and the noise schedule of a pipeline, or of hub:owner/name");
 }
 
 function addTrainingFlags(command: Command): void {
@@ -181,6 +191,14 @@ function addCheckpointFlags(command: Command): void {
     .addOption(steps.argParser(integerFrom(1)))
     .option("--checkpoints-total-limit <n>", "checkpoints to keep (all)", integerFrom(1))
     .option("--resume-from-checkpoint <name>", '"latest", or a checkpoint folder: go on as if nothing had happened');
+}
+
+function addHubFlags(command: Command): void {
+  command
+    .option("--push-to-hub", "push the pipeline and a model card to the hub when the training is done")
+    .option("--hub-model-id <id>", "the repository, such as me/my_run (yours, named as the --output-dir)")
+    .option("--hub-private-repo", "make the repository private, where it has to be made")
+    .option("--hub-token <token>", "a token that may write (HF_TOKEN, or the token that `hf auth login` stored)");
 }
 
 /** An option that each preset has a value for; the help says which. */

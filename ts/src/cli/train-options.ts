@@ -2,6 +2,7 @@
 import { call, devices } from "../engine.js";
 import { describe, EmberwingError } from "../errors.js";
 import type { UNet2DModelConfig } from "../generated/UNet2DModelConfig.js";
+import { isHubSource } from "../hub/hub-repo.js";
 import { usageError } from "./failure.js";
 import { PRESETS, type TrainingRecipe } from "./presets.js";
 import type { TrainFlags } from "./train-flags.js";
@@ -26,8 +27,8 @@ export function resolveSettings({ trainDataDir, ...flags }: TrainFlags): TrainSe
   return settings;
 }
 
-/** So that a folder is not taken for the built-in set of that name. */
-const folderPath = (path: string): string => (/[/\\]/.test(path) ? path : `./${path}`);
+/** So that a folder is not taken for the built-in set of that name, or for a repository. */
+const folderPath = (path: string): string => (/[/\\]/.test(path) && !isHubSource(path) ? path : `./${path}`);
 
 /** Each block but the last halves the picture. */
 function checkResolution({ resolution, model }: TrainSettings): void {

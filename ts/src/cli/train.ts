@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Dataset } from "../data/dataset.js";
 import { loadDataset } from "../data/load-dataset.js";
 import { plotLosses } from "../figures/losses.js";
+import { isHubSource } from "../hub/hub-repo.js";
 import { type Image, imageGrid } from "../images.js";
 import type { UNet2DModel } from "../models/unet-2d-model.js";
 import { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
@@ -16,19 +17,26 @@ import { showProgress } from "./progress.js";
 import { RunFolder } from "./run-folder.js";
 import { classesInTurn } from "./sampling.js";
 import { formatTable } from "./table.js";
-import { addTrainFlags, type TrainFlags } from "./train-flags.js";
+import { addTrainFlags, type HubFlags, type TrainFlags } from "./train-flags.js";
 import { channelsOf, type TrainSettings } from "./train-options.js";
+import { checkHubFlags, openPushTarget } from "./train-push.js";
+import { describeRun } from "./train-report.js";
 import { startOf } from "./train-start.js";
 import { TrainingRun } from "./training-run.js";
+import { withTransfers } from "./transfers.js";
 
 export function addTrainCommand(program: Command): void {
   const command = program.command("train").description("train a model on pictures, draw with it, write a report");
   addTrainFlags(command).action(train);
 }
 
-async function train(flags: TrainFlags): Promise<void> {
+async function train(given: TrainFlags & HubFlags): Promise<void> {
+  const { pushToHub, hubModelId, hubPrivateRepo, hubToken, ...flags } = given;
+  const hubFlags = { pushToHub, hubModelId, hubPrivateRepo, hubToken };
+  checkHubFlags(hubFlags, flags.outputDir);
   const { settings, createPipeline } = await startOf(flags);
   await using folder = await RunFolder.open(settings.outputDir, settings.logger);
+  const target = await openPushTarget(hubFlags, settings.outputDir);
   const generator = new Generator(settings.seed);
   using dataset = await loadPictures(settings);
   const pipeline = await createPipeline(generator, dataset.classNames.length);
@@ -42,15 +50,21 @@ async function train(flags: TrainFlags): Promise<void> {
   const lines = await reportingFailure(report, async () => {
     await run.train(trainer, () => report.follow());
     await report.write({ name: interrupt.requested ? "ended" : "drawing" });
-    const average = settings.useEma
+    const trained = settings.useEma
       ? new DDPMPipeline({ ...pipeline.components, unet: await trainer.emaModel() })
-      : undefined;
-    const samples = await drawSamples(settings, average ?? pipeline, interrupt);
-    const withoutEma = average ? await drawSamples(settings, pipeline, interrupt) : [];
+      : pipeline;
+    const samples = await drawSamples(settings, trained, interrupt);
+    const withoutEma = settings.useEma ? await drawSamples(settings, pipeline, interrupt) : [];
     const written = await writeResults(folder, { run, dataset, samples, withoutEma });
-    return [...written, ["report", await report.write({ name: "ended" }, samples)] as const];
+    written.push(["report", await report.write({ name: "ended" }, samples)]);
+    if (target && !interrupt.requested) {
+      const described = describeRun({ settings, dataset, pipeline, run, samples, stage: { name: "ended" } });
+      written.push(["pushed to", await target.push(trained, described, sheetOf(samples))]);
+    }
+    return written;
   });
   process.stdout.write(formatTable(lines));
+  if (target && interrupt.requested) process.stderr.write("nothing was pushed, as the run was stopped\n");
 }
 
 /** So that the report of a run that failed does not go on saying that it trains. */
@@ -69,8 +83,11 @@ function loadPictures(settings: TrainSettings): Promise<Dataset> {
   const options = { resolution, resize, centerCrop, randomFlip, channels: channelsOf(settings) };
   if (datasetName === "butterflies") return loadDataset(datasetName, options);
   const onWarning = (text: string): boolean => process.stderr.write(`warning: ${text}\n`);
-  const stored = { ...(classLabels !== undefined && { classLabels }), ...(streaming && { streaming }) };
-  return loadDataset(datasetName, { ...options, ...stored, onWarning });
+  const stored = { ...(classLabels !== undefined && { classLabels }), ...(streaming && { streaming }), onWarning };
+  if (!isHubSource(datasetName)) return loadDataset(datasetName, { ...options, ...stored });
+  return withTransfers("downloading", (onProgress) =>
+    loadDataset(datasetName, { ...options, ...stored, onProgress }),
+  );
 }
 
 /** The settings that are the trainer's under the same name; those that are absent take its defaults. */
@@ -118,6 +135,8 @@ async function drawSamples(settings: TrainSettings, pipeline: DDPMPipeline, inte
   return output?.images ?? [];
 }
 
+const sheetOf = (images: Image[]): Image => imageGrid(images.map(enlarge));
+
 interface Results {
   run: TrainingRun;
   dataset: Dataset;
@@ -130,10 +149,9 @@ interface Results {
 async function writeResults(folder: RunFolder, results: Results): Promise<[string, string][]> {
   const { run, dataset, samples, withoutEma } = results;
   const lines: [string, string][] = [["pipeline", `${folder.path} (loads in emberwing and in Python's diffusers)`]];
-  const sheet = (images: Image[]): Image => imageGrid(images.map(enlarge));
-  if (samples.length > 0) lines.push(["samples", await folder.saveSamples("samples.png", sheet(samples))]);
+  if (samples.length > 0) lines.push(["samples", await folder.saveSamples("samples.png", sheetOf(samples))]);
   if (withoutEma.length > 0) {
-    lines.push(["without EMA", await folder.saveSamples("samples-without-ema.png", sheet(withoutEma))]);
+    lines.push(["without EMA", await folder.saveSamples("samples-without-ema.png", sheetOf(withoutEma))]);
   }
   if (dataset.classNames.length > 0) {
     lines.push(["classes", await folder.saveText("classes.json", `${JSON.stringify(dataset.classNames, null, 2)}\n`)]);

@@ -19,13 +19,15 @@ export async function openHubDataset(
   options: HubOptions & { onWarning?: (message: string) => void },
 ): Promise<HubDataset> {
   const { revision, token, signal, onProgress, onWarning = console.warn } = options;
+  const repo = hubRepo("dataset", source);
   const disk = files(`loading ${source}`);
-  const snapshot = await hub(`loading ${source}`).open(hubRepo("dataset", source), {
+  const snapshot = await hub(`loading ${source}`).open(repo, {
     ...{ revision, token, signal, onProgress },
   });
   const name = source + snapshot.note;
   const all = imageFiles(name, snapshot.paths);
   const chosen = trainingSplit(name, all);
+  if (snapshot.note !== "") onWarning(`${name}: takes the ${all.length} files that are there`);
   if (chosen.length < all.length) {
     onWarning(`${source}: takes the ${chosen.length} files of the training split, of ${all.length}`);
   }

@@ -78,6 +78,6 @@ export function hub(purpose: string): Hub {
   if (available) return available;
   throw new EmberwingError(
     "Unsupported",
-    `${purpose}: the hub is only there in Node yet; download the files and pass them as File[] or by path`,
+    `${purpose}: the hub is only there in Node yet; a page loads downloaded files, as File[]`,
   );
 }

@@ -2,7 +2,9 @@
  * The bodies of answers. Not by `for await` or `text()`: where a signal aborts after the last byte came and before the
  * end was read, those of Node 20 wait for ever.
  */
+import { connectionFailure } from "./retries.js";
 
+/** @throws `TransientFailure` where the connection breaks. */
 export async function* chunksOf({ body }: Response, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
   if (!body) return;
   const reader = body.getReader();
@@ -10,7 +12,8 @@ export async function* chunksOf({ body }: Response, signal: AbortSignal): AsyncG
   try {
     for (;;) {
       signal.throwIfAborted();
-      const { done, value } = await Promise.race([reader.read(), promise]);
+      const reading = reader.read().catch((error) => Promise.reject(connectionFailure(error)));
+      const { done, value } = await Promise.race([reading, promise]);
       if (done) return;
       yield value;
     }

@@ -1,7 +1,7 @@
 /** Requests to the hub: the token where it belongs, redirects, silence, and answers that say no. */
 import { EmberwingError } from "../../errors.js";
 import { textOf } from "./body.js";
-import { TransientFailure, withRetries } from "./retries.js";
+import { connectionFailure, TransientFailure, withRetries } from "./retries.js";
 import type { HubSettings } from "./settings.js";
 
 export interface HubRequest extends RequestInit {
@@ -47,7 +47,7 @@ export class HubClient {
    * One attempt: sends the request, follows redirects, and hands the answer to `read`, which calls `alive` whenever
    * something came, and stops at the signal.
    *
-   * @throws `TransientFailure`, or what `fetch` throws, where another attempt may help.
+   * @throws `TransientFailure` where another attempt may help.
    */
   async attempt<T>(
     url: string,
@@ -71,12 +71,16 @@ export class HubClient {
 
   /** A `fetch` for the uploads of `@huggingface/hub`, which has neither retries nor our errors. */
   fetchFor(what: string): typeof fetch {
-    return (input, init = {}) =>
-      withRetries(what, this.signal, async () => {
+    return (input, init = {}) => {
+      const signal = init.signal ?? new AbortController().signal;
+      return withRetries(what, signal, async () => {
         const response = await this.#follow(String(input), { ...init, what });
-        await this.#check(response, { what }, init.signal ?? new AbortController().signal);
-        return response;
+        await this.#check(response, { what }, signal);
+        const { status, headers } = response;
+        // Read here, because of what body.ts says of aborts.
+        return new Response(status === 204 ? null : await textOf(response, signal), { status, headers });
       });
+    };
   }
 
   /** By hand, because the token must not go to another host, and because the hub's own headers are on its redirect. */
@@ -86,7 +90,10 @@ export class HubClient {
   ): Promise<Response> {
     let url = first;
     for (let hops = 0; hops <= LONGEST_CHAIN; hops++) {
-      const response = await fetch(url, { ...init, headers: this.#headers(url, init.headers), redirect: "manual" });
+      const headers = this.#headers(url, init.headers);
+      const response = await fetch(url, { ...init, headers, redirect: "manual" }).catch((error) =>
+        Promise.reject(connectionFailure(error)),
+      );
       const target = REDIRECTS.includes(response.status) ? response.headers.get("Location") : null;
       if (target === null) return response;
       const next = URL.canParse(target, url) ? new URL(target, url) : undefined;

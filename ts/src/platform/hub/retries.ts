@@ -17,6 +17,13 @@ export class TransientFailure extends Error {
   }
 }
 
+/** What `fetch` and its bodies throw says "fetch failed" or "terminated", and only its cause says why. */
+export function connectionFailure(error: unknown): TransientFailure {
+  const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
+  const reason = cause?.code ?? cause?.message ?? (error as Error).message;
+  return new TransientFailure(`the connection failed (${reason})`, { cause: error });
+}
+
 /** All attempts failed: what is in the cache is all there is. */
 export class HubUnreachable extends EmberwingError {
   constructor(message: string, options: ErrorOptions) {
@@ -25,8 +32,8 @@ export class HubUnreachable extends EmberwingError {
 }
 
 /**
- * Calls `attempt` until it works, at most five times, with growing pauses or those that the server asks for. An
- * `EmberwingError` is final; anything else that is thrown is taken for a broken connection.
+ * Calls `attempt` until it works, at most five times, with growing pauses or those that the server asks for. Only a
+ * `TransientFailure` is tried again.
  *
  * @param what Starts the message, such as `hub:owner/name`.
  * @throws `Network` after the last attempt.
@@ -42,7 +49,7 @@ export async function withRetries<T>(
       return await attempt();
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof EmberwingError) throw error;
+      if (!(error instanceof TransientFailure)) throw error;
       const delay = delayAfter(error, tried);
       if (tried === ATTEMPTS || delay > LONGEST_DELAY_MS) throw givenUp(what, error, tried, delay);
       await pause(delay, signal);
@@ -54,23 +61,15 @@ export async function pause(milliseconds: number, signal: AbortSignal | undefine
   await sleep(milliseconds, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
 }
 
-function delayAfter(error: unknown, tried: number): number {
-  const asked = error instanceof TransientFailure ? error.retryAfterMs : undefined;
+function delayAfter({ retryAfterMs }: TransientFailure, tried: number): number {
   // Spread, so that many clients of a server that came back do not all return at once.
-  return asked ?? FIRST_DELAY_MS * 2 ** (tried - 1) * (1 + Math.random() / 4);
+  return retryAfterMs ?? FIRST_DELAY_MS * 2 ** (tried - 1) * (1 + Math.random() / 4);
 }
 
-function givenUp(what: string, error: unknown, tried: number, delay: number): HubUnreachable {
+function givenUp(what: string, error: TransientFailure, tried: number, delay: number): HubUnreachable {
   const advice =
     delay > LONGEST_DELAY_MS
       ? `it asks to wait ${Math.ceil(delay / 1000)} seconds: try again then`
       : `tried ${tried} times: check the network, or try again later`;
-  return new HubUnreachable(`${what}: ${reasonOf(error)}; ${advice}`, { cause: error });
-}
-
-/** What `fetch` throws says "fetch failed", and only its cause says why. */
-function reasonOf(error: unknown): string {
-  if (error instanceof TransientFailure) return error.message;
-  const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
-  return `the connection failed (${cause?.code ?? cause?.message ?? (error as Error).message})`;
+  return new HubUnreachable(`${what}: ${error.message}; ${advice}`, { cause: error });
 }

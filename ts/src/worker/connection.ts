@@ -1,17 +1,17 @@
 /** The page's side: questions to a worker, and what stands for the objects that live there. */
 import { EmberwingError, type ErrorCode } from "../errors.js";
-import { Image } from "../images.js";
-import { IntTensor } from "../tensor.js";
 import {
   type Answer,
   API,
   ASYNC_ITERATOR,
   type Failure,
   mapValues,
+  packValue,
   type Request,
   STAND_IN,
   type StandIn,
   standIn,
+  unpackValue,
 } from "./messages.js";
 
 /** How a stand-in of an object tells which one it is. */
@@ -150,14 +150,8 @@ export class Connection {
     return mapValues(value, (object) => {
       const number = (object as { [OBJECT]?: number })[OBJECT];
       if (number !== undefined) return { [STAND_IN]: "object", object: number } satisfies StandIn;
-      if (object instanceof Image) {
-        const { data, width, height, channels } = object;
-        return { [STAND_IN]: "image", data, width, height, channels } satisfies StandIn;
-      }
-      if (object instanceof IntTensor) {
-        return { [STAND_IN]: "integers", data: object.data, shape: object.shape } satisfies StandIn;
-      }
-      if (object instanceof URL) return { [STAND_IN]: "url", href: object.href } satisfies StandIn;
+      const packed = packValue(object);
+      if (packed !== undefined) return packed;
       if (object instanceof AbortSignal) {
         signals.push(object);
         return { [STAND_IN]: "signal", signal: this.#signalNumber(object), aborted: object.aborted } satisfies StandIn;
@@ -179,15 +173,11 @@ export class Connection {
       const known = standIn(object);
       if (known === undefined) return undefined;
       switch (known[STAND_IN]) {
-        case "image":
-          return new Image(known.data, known.width, known.height, known.channels);
-        case "integers":
-          return new IntTensor(known.data, known.shape);
         case "object":
         case "iterator":
           return this.remote(known.object);
         default:
-          return undefined;
+          return unpackValue(known);
       }
     });
   }

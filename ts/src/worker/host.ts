@@ -1,7 +1,5 @@
 /** The worker's side: does what the page asks, with the API as it is, and keeps the objects that the page names. */
 import { EmberwingError } from "../errors.js";
-import { Image } from "../images.js";
-import { IntTensor } from "../tensor.js";
 import {
   type Answer,
   API,
@@ -9,10 +7,12 @@ import {
   type Failure,
   isPlain,
   mapValues,
+  packValue,
   type Request,
   STAND_IN,
   type StandIn,
   standIn,
+  unpackValue,
 } from "./messages.js";
 
 /** The port to the page: a worker's global scope. */
@@ -42,7 +42,10 @@ export class Host {
     const filled: [number, Map<unknown, unknown>][] = [];
     try {
       const value = this.#pack(await this.#perform(request, filled));
-      this.#answer({ type: "result", id: request.id, value, filled });
+      const answer = { type: "result", id: request.id, value, filled } as const;
+      // What a method gives is new; what a property gives the object goes on to use.
+      if (request.type === "get") this.#port.postMessage(answer, []);
+      else this.#answer(answer);
     } catch (error) {
       this.#answer({ type: "failure", id: request.id, failure: describeFailure(error) });
     }
@@ -72,13 +75,8 @@ export class Host {
   /** Values that can be sent, and numbers for objects of our classes. */
   #pack(value: unknown): unknown {
     return mapValues(value, (object) => {
-      if (object instanceof Image) {
-        const { data, width, height, channels } = object;
-        return { [STAND_IN]: "image", data, width, height, channels } satisfies StandIn;
-      }
-      if (object instanceof IntTensor) {
-        return { [STAND_IN]: "integers", data: object.data, shape: object.shape } satisfies StandIn;
-      }
+      const packed = packValue(object);
+      if (packed !== undefined) return packed;
       if (!isOurs(object)) return undefined;
       this.#objects.set(++this.#lastObject, object);
       const kind = "next" in object ? "iterator" : "object";
@@ -93,12 +91,6 @@ export class Host {
       switch (known[STAND_IN]) {
         case "object":
           return this.#objects.get(known.object);
-        case "image":
-          return new Image(known.data, known.width, known.height, known.channels);
-        case "integers":
-          return new IntTensor(known.data, known.shape);
-        case "url":
-          return new URL(known.href);
         case "callback":
           return (...args: unknown[]) =>
             this.#answer({ type: "callback", callback: known.callback, args: args.map((arg) => this.#pack(arg)) });
@@ -111,7 +103,7 @@ export class Host {
           return map;
         }
         default:
-          return undefined;
+          return unpackValue(known);
       }
     });
   }
@@ -122,7 +114,7 @@ export class Host {
     return controller;
   }
 
-  /** Numbers are moved, not copied: what the core gave is ours alone. */
+  /** Numbers are moved, not copied. */
   #answer(answer: Answer): void {
     const buffers = new Set<ArrayBuffer>();
     const collect = (value: unknown): unknown =>

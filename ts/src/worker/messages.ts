@@ -1,4 +1,6 @@
 /** What a page and its worker send each other. The page asks, the worker answers; every question has a number. */
+import { Image } from "../images.js";
+import { IntTensor } from "../tensor.js";
 
 /** The worker's object 0 is the API itself. */
 export const API = 0;
@@ -62,4 +64,28 @@ export function isPlain(value: object): boolean {
 
 export function standIn(value: object): StandIn | undefined {
   return STAND_IN in value ? (value as StandIn) : undefined;
+}
+
+/** Our values that can be made again on the other side, in a form that can be sent. */
+export function packValue(value: object): StandIn | undefined {
+  if (value instanceof Image) {
+    const { data, width, height, channels } = value;
+    return { [STAND_IN]: "image", data, width, height, channels };
+  }
+  if (value instanceof IntTensor) return { [STAND_IN]: "integers", data: value.data, shape: value.shape };
+  return value instanceof URL ? { [STAND_IN]: "url", href: value.href } : undefined;
+}
+
+/** The value again; undefined for what only one side knows, such as objects. */
+export function unpackValue(known: StandIn): object | undefined {
+  switch (known[STAND_IN]) {
+    case "image":
+      return new Image(known.data, known.width, known.height, known.channels);
+    case "integers":
+      return new IntTensor(known.data, known.shape);
+    case "url":
+      return new URL(known.href);
+    default:
+      return undefined;
+  }
 }

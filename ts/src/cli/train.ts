@@ -85,9 +85,7 @@ function loadPictures(settings: TrainSettings): Promise<Dataset> {
   const onWarning = (text: string): boolean => process.stderr.write(`warning: ${text}\n`);
   const stored = { ...(classLabels !== undefined && { classLabels }), ...(streaming && { streaming }), onWarning };
   if (!isHubSource(datasetName)) return loadDataset(datasetName, { ...options, ...stored });
-  return withTransfers("downloading", (onProgress) =>
-    loadDataset(datasetName, { ...options, ...stored, onProgress }),
-  );
+  return withTransfers("downloading", (onProgress) => loadDataset(datasetName, { ...options, ...stored, onProgress }));
 }
 
 /** The settings that are the trainer's under the same name; those that are absent take its defaults. */

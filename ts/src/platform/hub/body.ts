@@ -8,17 +8,23 @@ import { connectionFailure } from "./retries.js";
 export async function* chunksOf({ body }: Response, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
   if (!body) return;
   const reader = body.getReader();
-  const { promise, forget } = whenAborted(signal);
+  let stop = (_reason: unknown): void => undefined;
+  const onAbort = (): void => stop(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  const read = (): ReturnType<typeof reader.read> =>
+    new Promise((resolve, reject) => {
+      stop = reject;
+      reader.read().then(resolve, (error) => reject(connectionFailure(error)));
+    });
   try {
     for (;;) {
       signal.throwIfAborted();
-      const reading = reader.read().catch((error) => Promise.reject(connectionFailure(error)));
-      const { done, value } = await Promise.race([reading, promise]);
+      const { done, value } = await read();
       if (done) return;
       yield value;
     }
   } finally {
-    forget();
+    signal.removeEventListener("abort", onAbort);
     // Not waited for, as it would not end either; what was read is all that is wanted.
     reader.cancel().catch(() => undefined);
   }
@@ -28,15 +34,4 @@ export async function textOf(response: Response, signal: AbortSignal): Promise<s
   const chunks: Uint8Array[] = [];
   for await (const chunk of chunksOf(response, signal)) chunks.push(chunk);
   return Buffer.concat(chunks).toString("utf8");
-}
-
-function whenAborted(signal: AbortSignal): { promise: Promise<never>; forget: () => void } {
-  let forget = (): void => undefined;
-  const promise = new Promise<never>((_, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    forget = () => signal.removeEventListener("abort", onAbort);
-  });
-  promise.catch(() => undefined); // Heard in the race, or nobody waits any more.
-  return { promise, forget };
 }

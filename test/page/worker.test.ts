@@ -117,7 +117,8 @@ describe("the API in a worker", () => {
 });
 
 describe("while the worker computes", () => {
-  // Other programs on the machine can hold a frame back too: then it is tried again.
+  // Other programs on the machine can hold frames back too: some are allowed to be late, and then it is tried again. A page
+  // that computed by itself would draw no frame but between two steps.
   test("the page draws 60 frames a second", { retry: 10 }, async () => {
     const { trainer } = await startTraining(await start(), LARGER, 4);
     let training = true;
@@ -140,7 +141,9 @@ describe("while the worker computes", () => {
       `4 steps in ${milliseconds.toFixed(0)} ms: ${gaps.length} frames, the longest ${Math.max(...gaps).toFixed(0)} ms`,
     );
     expect(gaps.length).toBeGreaterThan(10);
-    expect(Math.max(...gaps)).toBeLessThan(100);
+    expect(gaps.sort((a, b) => a - b)[Math.floor(gaps.length / 2)], "the gap between frames").toBeLessThan(34);
+    const late = gaps.filter((gap) => gap > 100).reduce((sum, gap) => sum + gap, 0);
+    expect(late / milliseconds, "the share of time without a frame").toBeLessThan(0.25);
   });
 
   test("an abort ends training after the step that is under way, and it can go on", async () => {

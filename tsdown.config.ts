@@ -26,6 +26,7 @@ const studioPage: UserConfig = {
   format: "esm",
   platform: "browser",
   noExternal: ["uplot"],
+  inlineOnly: ["uplot"],
   dts: false,
   sourcemap: false,
   outExtensions: () => ({ js: ".js" }),

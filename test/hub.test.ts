@@ -2,7 +2,8 @@
 import { DDPMPipeline, DDPMScheduler, DiffusionPipeline, loadDataset, UNet2DModel } from "emberwing";
 import { expect, test } from "vitest";
 
-const isPage = process.env.EMBERWING_ENGINE === "wasm";
+/** In Chromium there is no `process`; WebAssembly in Node is a page's engine too. */
+const isPage = globalThis.process?.env.EMBERWING_ENGINE !== "napi";
 
 async function smallPipeline(): Promise<DDPMPipeline> {
   const unet = await UNet2DModel.create({

@@ -23,8 +23,9 @@ export interface Running {
   prints(pattern: RegExp): Promise<string>;
 }
 
-export function start(args: readonly string[], cwd: string): Running {
-  const child = spawn(process.execPath, [CLI, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+/** @param nodeOptions Of Node itself, such as limits of its heap. */
+export function start(args: readonly string[], cwd: string, nodeOptions: readonly string[] = []): Running {
+  const child = spawn(process.execPath, [...nodeOptions, CLI, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
   const output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output.stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (output.stderr += text));

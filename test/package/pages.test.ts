@@ -2,7 +2,7 @@
 
 import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium } from "playwright";
 import { build, createServer } from "vite";
@@ -44,7 +44,9 @@ describe.skipIf(!program)("a page", () => {
     });
     const { dependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
     for (const name of Object.keys(dependencies)) {
-      await symlink(join(root, "node_modules", name), join(project, "node_modules", name));
+      const link = join(project, "node_modules", name);
+      await mkdir(dirname(link), { recursive: true });
+      await symlink(join(root, "node_modules", name), link);
     }
     browser = await chromium.launch({ executablePath: program as string, args: CHROMIUM_FLAGS });
   });

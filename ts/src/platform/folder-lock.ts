@@ -10,6 +10,8 @@ const LOCK_FILE = ".emberwing.lock";
 /** A lock of another machine, whose processes cannot be asked for, counts as left behind after this time without a sign. */
 const SILENT_MS = 60_000;
 const SIGN_OF_LIFE_MS = 10_000;
+/** So long may it take from making a lock to writing its owner into it. */
+const WRITING_MS = 5_000;
 
 interface Owner {
   pid: number;
@@ -35,10 +37,7 @@ export function lockFolder(directory: string): Promise<FolderLock> {
 export async function lockFile(path: string, purpose: string): Promise<FolderLock> {
   const owner: Owner = { pid: process.pid, host: hostname(), started: await startOf(process.pid) };
   if (!(await create(path, owner))) {
-    const other = await readOwner(path);
-    if (other && (await isAlive(other, path))) throw inUse(purpose, path, other);
-    await rm(path, { force: true });
-    if (!(await create(path, owner))) throw inUse(purpose, path, await readOwner(path));
+    if (!(await takeOver(path, owner))) throw inUse(purpose, path, await readOwner(path));
   }
   const signs = setInterval(() => void signOfLife(path), SIGN_OF_LIFE_MS);
   signs.unref();
@@ -72,6 +71,38 @@ async function create(path: string, owner: Owner): Promise<boolean> {
   }
 }
 
+/** A lock without an owner is one that was made this moment, or was cut off by a power failure before. */
+async function isHeld(owner: Owner | undefined, path: string): Promise<boolean> {
+  return owner ? isAlive(owner, path) : (await silence(path)) < WRITING_MS;
+}
+
+/** In place of an owner who is gone. One at a time: otherwise one would remove the lock that another just made. */
+async function takeOver(path: string, owner: Owner): Promise<boolean> {
+  if (await isHeld(await readOwner(path), path)) return false;
+  const turn = `${path}.takeover`;
+  if (!(await create(turn, owner))) {
+    // Left behind by a process that was killed right here; the next one to ask gets its turn.
+    const age = await silence(turn);
+    if (age > WRITING_MS && age < Number.POSITIVE_INFINITY) await rm(turn, { force: true });
+    return false;
+  }
+  try {
+    if (await isHeld(await readOwner(path), path)) return false;
+    await rm(path, { force: true });
+    return await create(path, owner);
+  } finally {
+    await rm(turn, { force: true });
+  }
+}
+
+/** Milliseconds since a lock was made or gave its last sign; infinite where there is none. */
+async function silence(path: string): Promise<number> {
+  return stat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => Number.POSITIVE_INFINITY,
+  );
+}
+
 /** `undefined` where the lock went away, or was cut off by a power failure. */
 async function readOwner(path: string): Promise<Owner | undefined> {
   try {
@@ -82,13 +113,7 @@ async function readOwner(path: string): Promise<Owner | undefined> {
 }
 
 async function isAlive(owner: Owner, path: string): Promise<boolean> {
-  if (owner.host !== hostname()) {
-    const lastSign = await stat(path).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => 0,
-    );
-    return Date.now() - lastSign < SILENT_MS;
-  }
+  if (owner.host !== hostname()) return (await silence(path)) < SILENT_MS;
   return processExists(owner.pid) && (await startOf(owner.pid)) === owner.started;
 }
 

@@ -6,7 +6,7 @@ import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import { isHubSource } from "../hub/hub-repo.js";
 import { checkInteger, checkOptions } from "../options.js";
 import type { PictureSource } from "../picture-sources.js";
-import { type Files, files, readerOf } from "../platform/files.js";
+import { type Files, files, type OpenFile, readerOf } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
 import { checkShape } from "../tensor.js";
 import { type Classes, type ClassLabel, folderClass, numberClasses } from "./class-labels.js";
@@ -106,7 +106,10 @@ function sourceOf(source: DatasetSource): Source {
   if (Array.isArray(source)) return { options: IMAGES, fill: fillFromMemory(source) };
   if (source instanceof Blob) {
     const name = source instanceof File ? source.name : "the Parquet file";
-    return { options: [...IMAGES, "imageColumn"], fill: fillFromParquet(name, [source]) };
+    return {
+      options: [...IMAGES, "imageColumn"],
+      fill: fillFromParquet(name, [{ name, open: async () => readerOf(source) }]),
+    };
   }
   throw invalidArgument(
     "source",
@@ -119,7 +122,7 @@ function sourceOfPath(path: string): Source {
   if (isHubSource(path)) return { options: [...STORED, "imageColumn", ...HUB], fill: fillFromHub(path) };
   const disk = files(`loading ${path}`);
   if (/\.parquet$/i.test(path)) {
-    return { options: [...STORED, "imageColumn"], fill: fillFromParquet(path, [path]) };
+    return { options: [...STORED, "imageColumn"], fill: fillFromParquet(path, partsOnDisk(disk, [path])) };
   }
   return { options: STORED, fill: fillFromFolder(disk, path) };
 }
@@ -143,14 +146,24 @@ function fillFromFolder(disk: Files, path: string): Source["fill"] {
 function fillFromHub(source: `hub:${string}`): Source["fill"] {
   return async (handle, options) => {
     const { path, disk, parquet } = await openHubDataset(source, options);
-    if (parquet.length > 0) return fillFromParquet(path, parquet)(handle, options);
+    if (parquet.length > 0) return fillFromParquet(path, partsOnDisk(disk, parquet))(handle, options);
     if (options.imageColumn === undefined) return fillFromFolder(disk, path)(handle, options);
     throw invalidArgument("imageColumn", "a data set of Parquet files; this one has pictures", options.imageColumn);
   };
 }
 
-/** @param parts The files that hold the rows, one after the other: paths, or content. */
-function fillFromParquet(source: string, parts: readonly (string | Blob)[]): Source["fill"] {
+/** One file of a table, wherever it is. */
+interface ParquetPart {
+  /** How messages call it. */
+  name: string;
+  open(): Promise<OpenFile>;
+}
+
+const partsOnDisk = (disk: Files, paths: readonly string[]): ParquetPart[] =>
+  paths.map((path) => ({ name: path, open: () => disk.open(path) }));
+
+/** @param parts The files that hold the rows, one after the other. */
+function fillFromParquet(source: string, parts: readonly ParquetPart[]): Source["fill"] {
   return async (handle, options) => {
     const { imageColumn, classLabels: labelColumn, streaming } = options;
     if (labelColumn !== undefined && typeof labelColumn !== "string") {
@@ -161,10 +174,10 @@ function fillFromParquet(source: string, parts: readonly (string | Blob)[]): Sou
     const columns = { imageColumn, labelColumn };
     let classNames: readonly string[] | undefined;
     async function* images(): AsyncGenerator<EncodedImage> {
-      for (const part of parts) {
-        const file = typeof part === "string" ? await files(`loading ${part}`).open(part) : readerOf(part);
+      for (const { name, open } of parts) {
+        const file = await open();
         try {
-          const table = await openParquet(typeof part === "string" ? part : source, file, columns);
+          const table = await openParquet(name, file, columns);
           classNames ??= table.classNames;
           yield* table.images();
         } finally {

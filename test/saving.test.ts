@@ -24,6 +24,33 @@ test("a Map takes the files by their paths", async () => {
   expect(await paint(await DDPMPipeline.fromPretrained(files))).toEqual(await paint(pipeline));
 });
 
+describe("half precision", () => {
+  test("takes half the room and rounds each weight", async () => {
+    const half = new Map<string, Uint8Array>();
+    await pipeline.savePretrained(half, { dtype: "float16" });
+    const size = (saved: Map<string, Uint8Array>) => saved.get("unet/diffusion_pytorch_model.safetensors")?.length ?? 0;
+    expect(size(half) / size(files)).toBeLessThan(0.6);
+    const rounded = await (await DDPMPipeline.fromPretrained(half)).unet.parameters();
+    for (const [name, { data }] of Object.entries(await pipeline.unet.parameters())) {
+      // 11 bits: half a unit in the last place, and the smallest steps near zero.
+      const bound = (value: number) => Math.abs(value) * 2 ** -11 + 2 ** -25;
+      const read = rounded[name]?.data ?? [];
+      expect(
+        data.every((value, i) => Math.abs(value - (read[i] as number)) <= bound(value)),
+        name,
+      ).toBe(true);
+    }
+  });
+
+  test("is refused by another name", async () => {
+    const saving = pipeline.unet.savePretrained(new Map(), { dtype: "half" as never });
+    await expect(saving).rejects.toMatchObject({
+      code: "InvalidArgument",
+      message: expect.stringMatching(/dtype.*float16.*half/),
+    });
+  });
+});
+
 test("a save replaces shards of an earlier one", async () => {
   const stale = new Map([["diffusion_pytorch_model.safetensors.index.json", new Uint8Array(1)]]);
   await pipeline.unet.savePretrained(stale);

@@ -61,7 +61,7 @@ export type { UnconditionalComponents, UnconditionalGenerateOptions } from "./pi
 export { directoryFiles } from "./platform/directory-files.js";
 export type { Files } from "./platform/files.js";
 export type { HubAccess, HubOptions, HubProgress, PushResult } from "./platform/hub.js";
-export type { SaveFolder, SaveTarget } from "./pretrained/destination.js";
+export type { SaveFolder, SavePretrainedOptions, SaveTarget } from "./pretrained/destination.js";
 export type { PretrainedFolder, PretrainedSource } from "./pretrained/folder.js";
 export { zip } from "./pretrained/zip.js";
 export { Generator, type RandomOptions } from "./random/generator.js";

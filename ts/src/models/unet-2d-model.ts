@@ -1,9 +1,15 @@
 import type { UNet2DModelHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import type { UNet2DModelConfig } from "../generated/UNet2DModelConfig.js";
-import { checkOptions } from "../options.js";
+import { checkOptions, toJson } from "../options.js";
 import type { HubOptions } from "../platform/hub.js";
-import { openDestination, type SaveTarget } from "../pretrained/destination.js";
+import {
+  openDestination,
+  SAVE_OPTIONS,
+  type SavedFile,
+  type SavePretrainedOptions,
+  type SaveTarget,
+} from "../pretrained/destination.js";
 import { HUB_OPTIONS, openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
 import { readWeights, removeStaleShards, WEIGHTS_FILE } from "../pretrained/weights.js";
 import { type Generator, resolveGenerator } from "../random/generator.js";
@@ -89,7 +95,7 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
     checkOptions("options", options, ["device", "generator"]);
     const { device = "" } = options;
     const generator = resolveGenerator({ generator: options.generator });
-    const json = JSON.stringify(config);
+    const json = toJson(config);
     return new UNet2DModel(await enqueue(() => generator.handle.createUNet2DModel(json, device)));
   }
 
@@ -134,16 +140,21 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
     return JSON.parse(call((core) => core.modelConfig(CONFIG_FILE, text))) as Partial<UNet2DModelConfig>;
   }
 
-  /** Writes `config.json` and `diffusion_pytorch_model.safetensors` as diffusers does. */
-  async savePretrained(target: SaveTarget): Promise<void> {
+  /**
+   * Writes `config.json` and `diffusion_pytorch_model.safetensors` as diffusers does.
+   *
+   * @throws `InvalidArgument` where a weight is too large for `dtype: "float16"`.
+   */
+  async savePretrained(target: SaveTarget, options: SavePretrainedOptions = {}): Promise<void> {
+    checkOptions("options", options, SAVE_OPTIONS);
     const folder = openDestination(target);
-    for await (const [name, content] of this.files()) await folder.write(name, content);
+    for await (const [name, content] of this.files(options)) await folder.write(name, content);
     await removeStaleShards(folder);
   }
 
   /** @internal The files of `savePretrained`, one after the other. */
-  async *files(): AsyncGenerator<readonly [name: string, content: Uint8Array | string], void, void> {
-    yield [WEIGHTS_FILE, await enqueue(() => this.handle.safetensors())];
+  async *files({ dtype = "float32" }: SavePretrainedOptions = {}): AsyncGenerator<SavedFile, void, void> {
+    yield [WEIGHTS_FILE, await enqueue(() => this.handle.safetensors(dtype))];
     yield [CONFIG_FILE, this.#pythonConfig];
   }
 

@@ -4,7 +4,12 @@ import type { Image } from "../images.js";
 import { checkOptions } from "../options.js";
 import { files } from "../platform/files.js";
 import { type HubAccess, type HubOptions, hub, type PushResult } from "../platform/hub.js";
-import { openDestination, type SaveTarget } from "../pretrained/destination.js";
+import {
+  openDestination,
+  SAVE_OPTIONS,
+  type SavePretrainedOptions,
+  type SaveTarget,
+} from "../pretrained/destination.js";
 import {
   HUB_OPTIONS,
   openFolder,
@@ -19,7 +24,7 @@ import { formatModelIndex, MODEL_INDEX, type ModelIndex, parseModelIndex } from 
 
 /** A part of a pipeline that has its own folder in it. */
 export interface PipelineComponent {
-  savePretrained(target: SaveTarget): Promise<void>;
+  savePretrained(target: SaveTarget, options?: SavePretrainedOptions): Promise<void>;
 }
 
 export interface LoadPipelineOptions extends HubOptions {
@@ -111,11 +116,17 @@ export abstract class DiffusionPipeline {
     return construct(parts) as DiffusionPipeline as P;
   }
 
-  /** Writes each part into its folder, then `model_index.json`, all as diffusers does. */
-  async savePretrained(target: SaveTarget): Promise<void> {
+  /**
+   * Writes each part into its folder, then `model_index.json`, all as diffusers does.
+   *
+   * @example
+   * await pipeline.savePretrained("butterflies-half", { dtype: "float16" });
+   */
+  async savePretrained(target: SaveTarget, options: SavePretrainedOptions = {}): Promise<void> {
+    checkOptions("options", options, SAVE_OPTIONS);
     const folder = openDestination(target);
     for (const [name, component] of Object.entries(this.components)) {
-      await component.savePretrained(folder.saveFolder(name));
+      await component.savePretrained(folder.saveFolder(name), options);
     }
     await folder.write(MODEL_INDEX, formatModelIndex(this.#index()));
   }

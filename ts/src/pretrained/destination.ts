@@ -9,6 +9,16 @@ import { type Files, files } from "../platform/files.js";
  */
 export type SaveTarget = string | FileSystemDirectoryHandle | Map<string, Uint8Array> | SaveFolder;
 
+export interface SavePretrainedOptions {
+  /** The number format of weights. `"float16"` takes half the room and rounds to 11 bits; training goes on less exactly. Default `"float32"`. */
+  dtype?: "float32" | "float16";
+}
+
+export const SAVE_OPTIONS = ["dtype"];
+
+/** A file of `savePretrained`. */
+export type SavedFile = readonly [name: string, content: Uint8Array | string];
+
 /** A folder to write to, wherever it is. */
 export interface SaveFolder {
   /** The names of the files that lie directly in it. */

@@ -201,9 +201,9 @@ macro_rules! model_bindings {
             }
 
             #[$bind]
-            pub async fn safetensors(&self) -> $Result<$Bytes> {
+            pub async fn safetensors(&self, dtype: String) -> $Result<$Bytes> {
                 let model = self.0.handle.clone();
-                let write = async move || model.with(async |model| model.parameters.safetensors().await).await;
+                let write = async move || $crate::bindings::support::safetensors(&model, &dtype).await;
                 let bytes = $crate::handle::run(write).await.map_err($error)?;
                 Ok(bytes.into())
             }

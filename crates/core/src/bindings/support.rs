@@ -5,6 +5,7 @@ use crate::handle::Handle;
 use crate::models::{Inputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
 use crate::pipelines::{Denoising, Start};
 use crate::pretrained::config::{read_config, write_config};
+use crate::pretrained::safetensors::SavedType;
 use crate::pretrained::weights::Weights;
 use crate::random::Generator;
 use crate::schedulers::{self, Scheduler};
@@ -124,6 +125,12 @@ pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str)
     weights.check_names(names.iter().map(String::as_str))?;
     let model = UNet2DModel::new(config, Source::Weights(weights), &found.device)?;
     Ok(Model::new(model, &found.name))
+}
+
+/// The content of a model's weights file in the number format that `dtype` names.
+pub async fn safetensors(model: &Handle<UNet2DModel>, dtype: &str) -> Result<Vec<u8>> {
+    let saved_type = SavedType::parse(dtype)?;
+    model.with(async |model| model.parameters.safetensors(saved_type).await).await
 }
 
 /// What goes into a model, owned, so that it can go to the worker thread.

@@ -1,7 +1,7 @@
 //! The weights of a model: named and shaped as in torch, stored in the layout of the kernels.
 
 use super::parameter_order;
-use crate::pretrained::safetensors::write_safetensors;
+use crate::pretrained::safetensors::{SavedType, write_safetensors};
 use crate::pretrained::weights::Weights;
 use crate::random::Generator;
 use crate::{Error, Result};
@@ -168,21 +168,16 @@ impl Parameters {
     }
 
     /// The content of diffusers' `diffusion_pytorch_model.safetensors`.
-    pub async fn safetensors(&self) -> Result<Vec<u8>> {
-        self.safetensors_of(&self.constants()).await
-    }
-
-    /// The same for other values of the parameters, in the order of [`Self::constants`].
-    pub async fn safetensors_of(&self, tensors: &[DispatchTensor]) -> Result<Vec<u8>> {
+    pub async fn safetensors(&self, saved_type: SavedType) -> Result<Vec<u8>> {
         let mut values = Vec::with_capacity(self.list.len());
-        for (parameter, tensor) in self.list.iter().zip(tensors) {
-            values.push(parameter.export(tensor.clone()).await?);
+        for (parameter, tensor) in self.list.iter().zip(self.constants()) {
+            values.push(parameter.export(tensor).await?);
         }
         let tensor = |(parameter, values)| -> (&str, &[usize], &[f32]) {
             let (parameter, values): (&Parameter, &Vec<f32>) = (parameter, values);
             (&parameter.name, &parameter.shape, values)
         };
-        write_safetensors(self.list.iter().zip(&values).map(tensor))
+        write_safetensors(self.list.iter().zip(&values).map(tensor), saved_type)
     }
 
     /// Values for all parameters from files, in the order of [`Self::constants`].

@@ -114,10 +114,11 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pretrained::safetensors::write_safetensors;
+    use crate::pretrained::safetensors::{SavedType, write_safetensors};
 
     fn file(names: &[&str]) -> Vec<u8> {
-        write_safetensors(names.iter().map(|name| (*name, &[2usize, 1][..], &[1.0f32, -2.0][..]))).unwrap()
+        let tensors = names.iter().map(|name| (*name, &[2usize, 1][..], &[1.0f32, -2.0][..]));
+        write_safetensors(tensors, SavedType::Float32).unwrap()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::kernels::{AdamWStep, Moments, adamw, sums_of_squares};
 use crate::models::{Parameters, download};
-use crate::pretrained::safetensors::write_safetensors;
+use crate::pretrained::safetensors::{SavedType, write_safetensors};
 use crate::pretrained::weights::Weights;
 use crate::{Error, Result};
 use burn::tensor::DispatchTensor;
@@ -112,7 +112,8 @@ impl AdamW {
                 tensors.push((format!("{}.{key}", parameter.name), parameter.shape.clone(), values));
             }
         }
-        write_safetensors(tensors.iter().map(|(name, shape, values)| (name.as_str(), &shape[..], &values[..])))
+        let tensors = tensors.iter().map(|(name, shape, values)| (name.as_str(), &shape[..], &values[..]));
+        write_safetensors(tensors, SavedType::Float32)
     }
 
     /// Goes on from the state that [`Self::safetensors`] wrote. A file that is refused changes nothing.

@@ -167,6 +167,7 @@ describe("Trainer", () => {
     ["a learning rate below zero", { steps: 1, learningRate: -1 }, /learningRate.*-1/],
     ["an unknown option", { steps: 1, lr: 1e-3 } as never, /lr.*learningRate/],
     ["seed and generator", { steps: 1, generator: new Generator(0) }, /seed, generator/],
+    ["a rate that is no number", { steps: 1, learningRate: Number.NaN }, /learningRate.*NaN/],
   ])("refuses %s", async (_, options, message) => {
     await expect(trainer(options)).rejects.toThrow(message);
     await expect(trainer(options)).rejects.toThrow(EmberwingError);

@@ -14,6 +14,14 @@ export function checkOptions(what: string, given: object, allowed: readonly stri
   );
 }
 
+/** Options as the core takes them. JSON has no NaN and no infinities: it would leave them out. */
+export function toJson(options: unknown): string {
+  return JSON.stringify(options, (name, value: unknown) => {
+    if (typeof value === "number" && !Number.isFinite(value)) throw invalidArgument(name, "a finite number", value);
+    return value;
+  });
+}
+
 /** An object of one of our classes; `expected` names it with its article. */
 export function checkInstance(argument: string, value: unknown, expected: string, Class: AnyClass): void {
   if (!(value instanceof Class)) throw invalidArgument(argument, expected, value);

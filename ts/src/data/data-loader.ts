@@ -1,7 +1,7 @@
 import type { DataLoaderHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import type { DataLoaderOptions as LoaderOptions } from "../generated/DataLoaderOptions.js";
-import { checkInstance } from "../options.js";
+import { checkInstance, toJson } from "../options.js";
 import { type RandomOptions, resolveGenerator } from "../random/generator.js";
 import { elementCount, type Tensor } from "../tensor.js";
 import { Dataset } from "./dataset.js";
@@ -34,7 +34,7 @@ export class DataLoader implements AsyncIterable<Batch> {
     checkInstance("dataset", dataset, "a Dataset", Dataset);
     const { handle } = resolveGenerator({ seed, generator });
     this.#dataset = dataset;
-    this.#open = () => call((core) => new core.DataLoader(dataset.handle, handle, JSON.stringify(settings)));
+    this.#open = () => call((core) => new core.DataLoader(dataset.handle, handle, toJson(settings)));
     this.#next = this.#open();
   }
 

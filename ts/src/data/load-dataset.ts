@@ -4,7 +4,7 @@ import { call, enqueue } from "../engine.js";
 import { invalidArgument } from "../errors.js";
 import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import { isHubSource } from "../hub/hub-repo.js";
-import { checkInteger, checkOptions } from "../options.js";
+import { checkInteger, checkOptions, toJson } from "../options.js";
 import type { PictureSource } from "../picture-sources.js";
 import { type Files, files, type OpenFile, readerOf } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
@@ -84,7 +84,7 @@ export async function loadDataset(source: DatasetSource, options: LoadDatasetOpt
   const sourceOptions = defined({ size, seed, imageColumn, shape, classLabels, ...ofImages });
   const { options: allowed, fill } = sourceOf(source);
   checkOptions("options for this source", sourceOptions, allowed);
-  const handle = call((core) => new core.Dataset(JSON.stringify(preprocessing)));
+  const handle = call((core) => new core.Dataset(toJson(preprocessing)));
   try {
     const classes = await fill(handle, sourceOptions);
     if (classes) await enqueue(() => handle.setClassLabels(classes.numbers));

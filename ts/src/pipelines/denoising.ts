@@ -1,6 +1,7 @@
 /** The denoising loop of all pipelines; each step is one call into the core. */
 import { call, enqueue } from "../engine.js";
 import type { UNet2DModel } from "../models/unet-2d-model.js";
+import { toJson } from "../options.js";
 import type { Generator } from "../random/generator.js";
 import type { Scheduler, StepOptions } from "../schedulers/scheduler.js";
 import { shapeOf, type Tensor } from "../tensor.js";
@@ -36,7 +37,7 @@ export async function denoise({
   signal,
 }: Denoising): Promise<Tensor> {
   const noise = generator.randn(shape).data;
-  const options = JSON.stringify(stepOptions);
+  const options = toJson(stepOptions);
   const parts = [unet.handle, scheduler.handle, generator.handle, options] as const;
   const start = [noise, shapeOf({ shape }), Float32Array.from(classLabels)] as const;
   const loop = call(({ Denoising }) =>

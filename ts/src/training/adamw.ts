@@ -2,7 +2,7 @@ import type { AdamWHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import type { AdamWOptions } from "../generated/AdamWOptions.js";
 import { UNet2DModel } from "../models/unet-2d-model.js";
-import { checkInstance } from "../options.js";
+import { checkInstance, toJson } from "../options.js";
 import { Resource } from "../resource.js";
 
 /**
@@ -18,7 +18,7 @@ import { Resource } from "../resource.js";
 export class AdamW extends Resource<AdamWHandle> {
   constructor(model: UNet2DModel, options: Partial<AdamWOptions> = {}) {
     checkInstance("model", model, "a UNet2DModel", UNet2DModel);
-    super(call((core) => new core.AdamW(model.handle, JSON.stringify(options))));
+    super(call((core) => new core.AdamW(model.handle, toJson(options))));
   }
 
   /** The learning rate of the steps from now on; `LRScheduler` calls it. */

@@ -2,7 +2,7 @@ import type { EMAModelHandle } from "../core.js";
 import { enqueue } from "../engine.js";
 import type { EmaOptions } from "../generated/EmaOptions.js";
 import { UNet2DModel } from "../models/unet-2d-model.js";
-import { checkInstance } from "../options.js";
+import { checkInstance, toJson } from "../options.js";
 import { Resource } from "../resource.js";
 
 /**
@@ -23,7 +23,7 @@ export class EMAModel extends Resource<EMAModelHandle> {
   /** Starts from the model's weights as they are. */
   static async create(model: UNet2DModel, options: Partial<EmaOptions> = {}): Promise<EMAModel> {
     checkInstance("model", model, "a UNet2DModel", UNet2DModel);
-    const json = JSON.stringify(options);
+    const json = toJson(options);
     return new EMAModel(await enqueue(() => model.handle.createEMAModel(json)));
   }
 

@@ -1,7 +1,7 @@
 import type { LrScheduleHandle } from "../core.js";
 import { call } from "../engine.js";
 import type { LrScheduleOptions } from "../generated/LrScheduleOptions.js";
-import { checkInstance, checkInteger } from "../options.js";
+import { checkInstance, checkInteger, toJson } from "../options.js";
 import { AdamW } from "./adamw.js";
 
 /** Which schedule, and its numbers; all count optimizer steps. */
@@ -34,7 +34,7 @@ export class LRScheduler {
   static async create(optimizer: AdamW, options: LRSchedulerOptions): Promise<LRScheduler> {
     checkInstance("optimizer", optimizer, "an AdamW", AdamW);
     const { learningRate, ...settings } = options;
-    const schedule = call((core) => new core.LrSchedule(JSON.stringify(settings), learningRate));
+    const schedule = call((core) => new core.LrSchedule(toJson(settings), learningRate));
     const scheduler = new LRScheduler(optimizer, schedule);
     await scheduler.#apply();
     return scheduler;

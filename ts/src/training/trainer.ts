@@ -5,7 +5,7 @@ import { invalidArgument } from "../errors.js";
 import type { TrainerOptions as TrainerSettings } from "../generated/TrainerOptions.js";
 import type { TrainingEvent as CoreEvent } from "../generated/TrainingEvent.js";
 import { UNet2DModel } from "../models/unet-2d-model.js";
-import { checkInstance, checkInteger, checkOptions } from "../options.js";
+import { checkInstance, checkInteger, checkOptions, toJson } from "../options.js";
 import { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
 import type { FolderLock } from "../platform/files.js";
 import { type RandomOptions, resolveGenerator } from "../random/generator.js";
@@ -77,7 +77,7 @@ export class Trainer extends Resource<TrainerHandle> {
     checkInstance("dataset", dataset, "a Dataset", Dataset);
     checkOutput(rest);
     const source = resolveGenerator({ seed, generator });
-    const json = JSON.stringify(settings);
+    const json = toJson(settings);
     super(call((core) => new core.Trainer(model.handle, scheduler.handle, dataset.handle, source.handle, json)));
     this.#model = model;
     this.#scheduler = scheduler;

@@ -1,12 +1,14 @@
 import { defineConfig, type Rolldown, type UserConfig } from "tsdown";
 
+const WASM: Record<string, string> = { "#wasm": "./wasm/emberwing.js", "#wasm-gpu": "./wasm/emberwing_gpu.js" };
+
 /**
- * The wasm-bindgen module stays a file of its own, so that `new URL("emberwing_bg.wasm", import.meta.url)` inside it
- * finds its neighbour, and it is named by a relative path, which pages without a bundler can load too.
+ * The wasm-bindgen modules stay files of their own, so that `new URL("emberwing_bg.wasm", import.meta.url)` inside them
+ * finds its neighbour, and they are named by relative paths, which pages without a bundler can load too.
  */
 const wasmBesideEntry: Rolldown.Plugin = {
   name: "wasm-beside-entry",
-  resolveId: (source) => (source === "#wasm" ? { id: "./wasm/emberwing.js", external: true } : null),
+  resolveId: (source) => (source in WASM ? { id: WASM[source] as string, external: true } : null),
 };
 
 const shared = {

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { adapterEnvironment } from "./scripts/build/adapter.mjs";
-import { CHROMIUM_FLAGS, chromium } from "./scripts/build/chromium.mjs";
+import { CHROMIUM_FLAGS, chromium, WEBGPU_FLAGS } from "./scripts/build/chromium.mjs";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -58,31 +58,41 @@ const NOT_IN_PAGES = [
   "test/streaming.test.ts", // the core reads files by itself; that it does not in pages, test/page tests
 ];
 
+/** Tests in a page: on the CPU, and with WebGPU on a program in place of a card. */
 function inChromium() {
   const program = chromium();
   if (!program) {
     console.warn("Chromium: skipped, no program was found (CHROMIUM_PATH names one)");
     return [];
   }
-  return [
-    {
-      extends: true as const,
-      resolve: { alias: [{ find: /^emberwing$/, replacement: source("ts/src/browser.ts") }, ...PAGE_MODULES] },
-      test: {
-        name: "chromium",
-        include: ["test/*.test.ts", "test/page/*.test.ts"],
-        exclude: NOT_IN_PAGES,
-        setupFiles: ["test/page/setup.ts"],
-        env: { EMBERWING_ENGINE: "wasm" },
-        browser: {
-          enabled: true,
-          headless: true,
-          screenshotFailures: false,
-          provider: playwright({ launchOptions: { executablePath: program, args: CHROMIUM_FLAGS } }),
-          instances: [{ browser: "chromium" as const }],
-        },
+  const page = (name: string, flags: string[], test: EngineOptions) => ({
+    extends: true as const,
+    resolve: { alias: [{ find: /^emberwing$/, replacement: source("ts/src/browser.ts") }, ...PAGE_MODULES] },
+    test: {
+      name,
+      ...test,
+      browser: {
+        enabled: true,
+        headless: true,
+        screenshotFailures: false,
+        provider: playwright({ launchOptions: { executablePath: program, args: [...CHROMIUM_FLAGS, ...flags] } }),
+        instances: [{ browser: "chromium" as const }],
       },
     },
+  });
+  return [
+    page("chromium", [], {
+      include: ["test/*.test.ts", "test/page/*.test.ts"],
+      exclude: NOT_IN_PAGES,
+      setupFiles: ["test/page/setup.ts"],
+      env: { EMBERWING_ENGINE: "wasm" },
+    }),
+    page("webgpu", WEBGPU_FLAGS, {
+      include: ["test/gpu/device.test.ts", "test/webgpu/*.test.ts"],
+      setupFiles: ["test/webgpu/setup.ts"],
+      env: { EMBERWING_ENGINE: "webgpu" },
+      testTimeout: 600_000,
+    }),
   ];
 }
 
@@ -93,12 +103,12 @@ export default defineConfig({
     expect: { poll: { timeout: 20_000 } },
     projects: [
       engine("napi", "ts/src/node.ts", {
-        exclude: ["test/package/**", "test/gpu/**", "test/page/**"],
+        exclude: ["test/package/**", "test/gpu/**", "test/page/**", "test/webgpu/**"],
         env: { EMBERWING_ADDON: "emberwing" },
       }),
       ...graphicsCard(),
       engine("wasm", "ts/src/browser.ts", {
-        exclude: ["test/package/**", "test/node/**", "test/gpu/**", "test/page/**"],
+        exclude: ["test/package/**", "test/node/**", "test/gpu/**", "test/page/**", "test/webgpu/**"],
         setupFiles: ["test/setup-wasm.ts"],
       }),
       ...inChromium(),

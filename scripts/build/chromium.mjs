@@ -9,6 +9,9 @@ const PLACES = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
 /** It runs as root and in containers, and asks nothing of the network. */
 export const CHROMIUM_FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"];
 
+/** WebGPU on a program in place of a graphics card, as machines for tests have none. */
+export const WEBGPU_FLAGS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
 /**
  * Undefined where there is none.
  * @returns {string | undefined}

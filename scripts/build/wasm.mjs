@@ -1,4 +1,7 @@
-/** The WebAssembly module: crates/wasm, its JavaScript side by wasm-bindgen, made smaller and faster by wasm-opt. */
+/**
+ * The WebAssembly modules: crates/wasm, its JavaScript side by wasm-bindgen, made smaller and faster by wasm-opt. There are two: one
+ * with the CPU alone, which is a small download, and one with graphics cards beside it.
+ */
 
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +10,6 @@ import { read, run, SetupError } from "./process.mjs";
 import { prepareWasmTarget, TARGET } from "./wasm-target.mjs";
 
 const FOLDER = join(dist, "wasm");
-const MODULE = join(FOLDER, "emberwing_bg.wasm");
 
 /** What the compiler was allowed to use (.cargo/config.toml and rustc's defaults), which wasm-opt must be told. */
 const FEATURES = [
@@ -21,7 +23,7 @@ const FEATURES = [
   "multivalue",
 ];
 
-const CRATE = ["--release", "--locked", "--package", "emberwing-wasm"];
+const CRATE = ["--locked", "--package", "emberwing-wasm"];
 
 /** The command line must have the very version of the library that was compiled in. */
 function bindgenVersion() {
@@ -49,27 +51,51 @@ async function prepareBindgen() {
   return program;
 }
 
-async function optimise() {
+/** @param {string} module */
+async function optimise(module) {
   const flags = FEATURES.map((feature) => `--enable-${feature}`);
   const program = join(root, "node_modules/binaryen/bin/wasm-opt");
-  await run(process.execPath, [program, "-O3", ...flags, MODULE, "-o", `${MODULE}.new`]);
-  renameSync(`${MODULE}.new`, MODULE);
+  await run(process.execPath, [program, "-O3", ...flags, module, "-o", `${module}.new`]);
+  renameSync(`${module}.new`, module);
 }
+
+/**
+ * Compiles crates/wasm to `dist/wasm/<name>.js` and `<name>_bg.wasm`.
+ * @param {string} name
+ * @param {string} profile cargo's
+ * @param {string[]} features
+ */
+async function build(name, profile, features = []) {
+  const bindgen = await prepareBindgen();
+  const { args, env } = await prepareWasmTarget();
+  await run("cargo", ["build", ...args, ...CRATE, "--profile", profile, ...features, "--target", TARGET], env);
+  mkdirSync(FOLDER, { recursive: true });
+  const compiled = join(cargoTarget, TARGET, profile, "emberwing_wasm.wasm");
+  await run(bindgen, [compiled, "--target", "web", "--out-dir", FOLDER, "--out-name", name]);
+  await optimise(join(FOLDER, `${name}_bg.wasm`));
+}
+
+const INPUTS = [".cargo", "Cargo.toml", "Cargo.lock", "crates/core/src", "crates/core/Cargo.toml", "crates/wasm"];
+
+/** @param {string} name */
+const outputs = (name) => [".js", ".d.ts", "_bg.wasm"].map((ending) => `dist/wasm/${name}${ending}`);
 
 /** @type {import("./steps.mjs").Step} */
 export const wasm = {
   name: "wasm",
   title: "WebAssembly module",
   rust: true,
-  inputs: [".cargo", "Cargo.toml", "Cargo.lock", "crates/core/src", "crates/core/Cargo.toml", "crates/wasm"],
-  outputs: ["dist/wasm/emberwing.js", "dist/wasm/emberwing.d.ts", "dist/wasm/emberwing_bg.wasm"],
-  build: async () => {
-    const bindgen = await prepareBindgen();
-    const { args, env } = await prepareWasmTarget();
-    await run("cargo", ["build", ...args, ...CRATE, "--target", TARGET], env);
-    mkdirSync(FOLDER, { recursive: true });
-    const compiled = join(cargoTarget, TARGET, "release", "emberwing_wasm.wasm");
-    await run(bindgen, [compiled, "--target", "web", "--out-dir", FOLDER, "--out-name", "emberwing"]);
-    await optimise();
-  },
+  inputs: INPUTS,
+  outputs: outputs("emberwing"),
+  build: () => build("emberwing", "wasm"),
+};
+
+/** @type {import("./steps.mjs").Step} */
+export const wasmGpu = {
+  name: "wasm-gpu",
+  title: "WebAssembly module for graphics cards",
+  rust: true,
+  inputs: INPUTS,
+  outputs: outputs("emberwing_gpu"),
+  build: () => build("emberwing_gpu", "wasm-gpu", ["--features", "gpu"]),
 };

@@ -1,15 +1,16 @@
-/** The entry for pages, workers, and wherever there is WebAssembly: the wasm module. */
+/** The entry for pages, workers, and wherever there is WebAssembly: the wasm modules. */
 import * as binding from "#wasm";
 import type { Core } from "./core.js";
 import { useCore } from "./engine.js";
 import { type Files, useFiles } from "./platform/files.js";
+import { findGraphicsCard } from "./platform/graphics-card.js";
 import { takeTurns } from "./platform/turns.js";
 import { checkWebAssembly, loadingFailed } from "./platform/web-assembly.js";
 
 export * from "./index.js";
 
 /**
- * What the module must export. Its constructors ask for handles of its own classes where `Core` says any handle;
+ * What a module must export. Its constructors ask for handles of its own classes where `Core` says any handle;
  * as there is no other kind, their parameters are left out of the comparison.
  */
 type Binding = {
@@ -20,9 +21,19 @@ type Binding = {
     : Core[Name];
 };
 
+/** A wasm module: its content, or where it is. */
+type WasmSource = BufferSource | WebAssembly.Module | URL | string | Response | Promise<Response>;
+
 export interface InitOptions {
-  /** The wasm module: its content, or where it is. Default: `emberwing_bg.wasm` beside the script. */
-  wasm?: BufferSource | WebAssembly.Module | URL | string | Response | Promise<Response>;
+  /** The wasm module for the CPU. Default: `emberwing_bg.wasm` beside the script. */
+  wasm?: WasmSource;
+  /**
+   * Whether to look for a graphics card. Default: a card of hardware is taken, and its module loaded, which has the CPU
+   * too. `true` takes a program that stands in for a card as well, for tests; `false` does not look.
+   */
+  gpu?: boolean;
+  /** The wasm module for graphics cards. Default: `emberwing_gpu_bg.wasm` beside the script. */
+  gpuWasm?: WasmSource;
   /**
    * A file system for paths, such as `directoryFiles(await navigator.storage.getDirectory())`. Default: there are no
    * paths; folders are loaded from `File[]`, and saved as zip files.
@@ -31,22 +42,52 @@ export interface InitOptions {
 }
 
 /**
- * Loads the wasm module. Everything else works after it.
+ * Loads a wasm module, and opens the graphics card where there is one that computes what the CPU computes; where there is
+ * none, `devices()` says why. Everything else works after it.
  *
  * @throws `Unsupported` in a browser without WebAssembly SIMD, `NotInitialized` where the module is not found.
  *
  * @example
  * await init();
- * console.log(devices());
+ * console.log(devices()); // ["cpu", "gpu:0 (…, WebGPU)"], or ["cpu", "no gpu (the reason)"]
+ * const model = await UNet2DModel.create({ sampleSize: 32 }, { device: "auto" });
  */
-export async function init({ wasm, files }: InitOptions = {}): Promise<void> {
+export async function init({ wasm, gpu, gpuWasm, files }: InitOptions = {}): Promise<void> {
   checkWebAssembly();
+  const core = await loadCore(wasm, gpu, gpuWasm);
+  useCore(() => core, takeTurns);
+  useFiles(files);
+}
+
+/** The module with a graphics card, or the one for the CPU, which is told why there is no card. */
+async function loadCore(wasm: WasmSource | undefined, gpu: boolean | undefined, gpuWasm?: WasmSource): Promise<Core> {
+  const absence = gpu === false ? undefined : await openGraphicsCard(gpu === true, gpuWasm);
+  if (typeof absence === "object") return absence;
   try {
-    await binding.default(wasm === undefined ? undefined : { module_or_path: wasm });
+    await binding.default(initInput(wasm));
   } catch (error) {
     throw loadingFailed(error);
   }
+  if (absence) binding.explainAbsence(absence);
   const core: unknown = binding satisfies Binding;
-  useCore(() => core as Core, takeTurns);
-  useFiles(files);
+  return core as Core;
+}
+
+/** The module for graphics cards with its card open, or why there is none. */
+async function openGraphicsCard(softwareToo: boolean, wasm: WasmSource | undefined): Promise<Core | string> {
+  const card = await findGraphicsCard(softwareToo);
+  if (typeof card === "string") return card;
+  try {
+    const gpuBinding = await import("#wasm-gpu");
+    await gpuBinding.default(initInput(wasm));
+    await gpuBinding.openGraphicsCard(card.name, card.software);
+    const core: unknown = gpuBinding satisfies Binding;
+    return core as Core;
+  } catch (error) {
+    return `${card.name}: ${(error as Error).message}`;
+  }
+}
+
+function initInput(wasm: WasmSource | undefined): { module_or_path: WasmSource } | undefined {
+  return wasm === undefined ? undefined : { module_or_path: wasm };
 }

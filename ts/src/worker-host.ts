@@ -3,8 +3,8 @@ import * as api from "./browser.js";
 import { directoryFiles } from "./platform/directory-files.js";
 import { Host, type HostPort } from "./worker/host.js";
 
-const host = new Host(self as unknown as HostPort, api, ({ wasm, directory }) =>
-  api.init({ ...(wasm && { wasm }), ...(directory && { files: directoryFiles(directory) }) }),
+const host = new Host(self as unknown as HostPort, api, ({ type: _, id: __, directory, ...options }) =>
+  api.init({ ...options, ...(directory && { files: directoryFiles(directory) }) }),
 );
 
 self.onmessage = ({ data }) => void host.receive(data);

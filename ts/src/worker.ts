@@ -6,8 +6,15 @@ import type { RemoteApi } from "./worker/remote.js";
 export type { Remote, RemoteApi } from "./worker/remote.js";
 
 export interface CreateWorkerOptions {
-  /** Where the wasm module is, or the module itself, compiled once for several workers. Default: beside the script. */
+  /**
+   * Where the wasm module for the CPU is, or the module itself, compiled once for several workers. Default: beside the
+   * script.
+   */
   wasm?: URL | string | WebAssembly.Module;
+  /** Whether the worker looks for a graphics card: see `init`. */
+  gpu?: boolean;
+  /** The same for the module for graphics cards. */
+  gpuWasm?: URL | string | WebAssembly.Module;
   /** Where paths start, such as `await navigator.storage.getDirectory()`. Default: there are no paths. */
   directory?: FileSystemDirectoryHandle;
   /** A worker of your own whose script imports `emberwing/worker-host`. Default: one of ours. */
@@ -37,12 +44,11 @@ export type WorkerApi = RemoteApi & {
  * const { images } = await pipeline.generate({ batchSize: 4, onStep: ({ step }) => console.log(step) });
  */
 export async function createWorker(options: CreateWorkerOptions = {}): Promise<WorkerApi> {
-  const { wasm, directory, worker = startWorker() } = options;
+  const { wasm, gpuWasm, worker = startWorker(), ...sent } = options;
   const connection = new Connection(worker);
-  const place = wasm instanceof URL || typeof wasm === "string" ? new URL(wasm, import.meta.url).href : wasm;
-  const start = { type: "start", ...(place && { wasm: place }), ...(directory && { directory }) } as const;
+  const modules = { ...(wasm && { wasm: sendable(wasm) }), ...(gpuWasm && { gpuWasm: sendable(gpuWasm) }) };
   try {
-    await connection.ask(start);
+    await connection.ask({ type: "start", ...sent, ...modules });
   } catch (error) {
     connection.close("it did not start");
     throw error;
@@ -52,6 +58,11 @@ export async function createWorker(options: CreateWorkerOptions = {}): Promise<W
   return new Proxy(api, {
     get: (target, name) => (name === "terminate" ? terminate : Reflect.get(target, name)),
   }) as WorkerApi;
+}
+
+/** An address as it is from everywhere. */
+function sendable(wasm: URL | string | WebAssembly.Module): string | WebAssembly.Module {
+  return wasm instanceof URL || typeof wasm === "string" ? new URL(wasm, import.meta.url).href : wasm;
 }
 
 /** Written so that Vite and webpack find the script and bundle it. */

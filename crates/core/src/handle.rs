@@ -118,9 +118,9 @@ mod runtime {
     impl<T: 'static> Handle<T> {
         /// Frees the object; a call that is under way keeps it until it ends.
         pub fn dispose(&self) {
-            match self.object.try_lock() {
-                Some(mut object) => drop(object.take()),
-                None => {}
+            if let Some(mut object) = self.object.try_lock() {
+                drop(object.take());
+                crate::device::release_memory();
             }
         }
     }

@@ -8,9 +8,12 @@ export const API = 0;
 /** The name under which an object's `Symbol.asyncIterator` is called. */
 export const ASYNC_ITERATOR = "@@asyncIterator";
 
+/** A wasm module: its address, or itself. */
+type Sent = string | WebAssembly.Module;
+
 /** To the worker. `path` leads from an object to one of its members. */
 export type Request =
-  | { type: "start"; id: number; wasm?: string | WebAssembly.Module; directory?: FileSystemDirectoryHandle }
+  | { type: "start"; id: number; wasm?: Sent; gpu?: boolean; gpuWasm?: Sent; directory?: FileSystemDirectoryHandle }
   | { type: "get"; id: number; object: number; path: readonly string[] }
   | { type: "call"; id: number; object: number; path: readonly string[]; args: unknown[] }
   | { type: "construct"; id: number; object: number; path: readonly string[]; args: unknown[] }

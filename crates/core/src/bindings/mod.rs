@@ -7,6 +7,8 @@ mod files;
 mod host;
 mod models;
 mod runs;
+#[cfg(all(feature = "gpu", target_family = "wasm"))]
+pub mod self_test;
 pub mod support;
 pub mod training_run;
 

@@ -3,12 +3,16 @@
 #[cfg(feature = "gpu")]
 mod gpu;
 
+#[cfg(all(feature = "gpu", target_family = "wasm"))]
+pub use gpu::page;
+
 use crate::{Error, Result};
 use burn::tensor::Device;
 #[cfg(feature = "gpu")]
 use gpu::{
     has_hardware as has_hardware_card, name as graphics_card_name, names as graphics_cards, open as graphics_card,
 };
+use std::sync::OnceLock;
 
 /// The processor, which is always there.
 const CPU: &str = "cpu";
@@ -22,10 +26,21 @@ pub struct Found {
 /// Names the device of models for which none is chosen.
 const DEFAULT: &str = "EMBERWING_DEVICE";
 
-/// Names of the devices of this machine, the CPU first: `cpu`, `gpu:0 (NVIDIA H100, Vulkan, 80 GB)`, …
+/// Why a page has no graphics card, if it was looked for.
+static ABSENCE: OnceLock<String> = OnceLock::new();
+
+/// Has [`devices`] and errors tell why there is no graphics card.
+pub fn explain_absence(reason: String) {
+    // The first reason is what there was to know.
+    let _ = ABSENCE.set(reason);
+}
+
+/// Names of the devices of this machine, the CPU first: `cpu`, `gpu:0 (NVIDIA H100, Vulkan, 80 GB)`, …; in a page without one,
+/// `no gpu (…)` with the reason.
 pub fn devices() -> Vec<String> {
     let mut names = vec![CPU.to_string()];
     names.extend(graphics_cards());
+    names.extend(ABSENCE.get().map(|reason| format!("no gpu ({reason})")));
     names
 }
 
@@ -118,10 +133,15 @@ fn graphics_card(_: usize) -> Result<Device> {
 }
 
 #[cfg(not(feature = "gpu"))]
+const NO_GPU_BUILD: &str = "device: this build has the CPU only, and a graphics card was asked for; in Node the addon for graphics \
+                            cards (emberwing-gpu) is missing: `npm run setup` builds it";
+
+#[cfg(not(feature = "gpu"))]
 fn no_graphics_cards() -> Error {
-    let message = "device: this build has the CPU only, and a graphics card was asked for; in Node the addon for graphics \
-                   cards (emberwing-gpu) is missing: `npm run setup` builds it";
-    Error::DeviceUnavailable(message.into())
+    Error::DeviceUnavailable(match ABSENCE.get() {
+        Some(reason) => format!("device: there is no graphics card here: {reason}; use \"cpu\""),
+        None => NO_GPU_BUILD.into(),
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { adapterEnvironment } from "./scripts/build/adapter.mjs";
 import { CHROMIUM_FLAGS, chromium } from "./scripts/build/chromium.mjs";
+import { hubCommands } from "./test/page/hub-commands.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -78,6 +79,7 @@ function inChromium() {
           enabled: true,
           headless: true,
           screenshotFailures: false,
+          commands: hubCommands,
           provider: playwright({ launchOptions: { executablePath: program, args: CHROMIUM_FLAGS } }),
           instances: [{ browser: "chromium" as const }],
         },

@@ -3,6 +3,8 @@ import * as binding from "#wasm";
 import type { Core } from "./core.js";
 import { useCore } from "./engine.js";
 import { type Files, useFiles } from "./platform/files.js";
+import { useHub } from "./platform/hub.js";
+import { pageHub } from "./platform/page-hub.js";
 import { takeTurns } from "./platform/turns.js";
 import { checkWebAssembly, loadingFailed } from "./platform/web-assembly.js";
 
@@ -28,6 +30,8 @@ export interface InitOptions {
    * paths; folders are loaded from `File[]`, and saved as zip files.
    */
   files?: Files;
+  /** Another hub than Hugging Face's, or a mirror: what `HF_ENDPOINT` is in Node. */
+  hubEndpoint?: URL | string;
 }
 
 /**
@@ -39,7 +43,7 @@ export interface InitOptions {
  * await init();
  * console.log(devices());
  */
-export async function init({ wasm, files }: InitOptions = {}): Promise<void> {
+export async function init({ wasm, files, hubEndpoint }: InitOptions = {}): Promise<void> {
   checkWebAssembly();
   try {
     await binding.default(wasm === undefined ? undefined : { module_or_path: wasm });
@@ -49,4 +53,5 @@ export async function init({ wasm, files }: InitOptions = {}): Promise<void> {
   const core: unknown = binding satisfies Binding;
   useCore(() => core as Core, takeTurns);
   useFiles(files);
+  useHub(pageHub(hubEndpoint?.toString()));
 }

@@ -10,6 +10,8 @@ export interface CreateWorkerOptions {
   wasm?: URL | string | WebAssembly.Module;
   /** Where paths start, such as `await navigator.storage.getDirectory()`. Default: there are no paths. */
   directory?: FileSystemDirectoryHandle;
+  /** Another hub than Hugging Face's, or a mirror. */
+  hubEndpoint?: URL | string;
   /** A worker of your own whose script imports `emberwing/worker-host`. Default: one of ours. */
   worker?: Worker;
 }
@@ -37,10 +39,15 @@ export type WorkerApi = RemoteApi & {
  * const { images } = await pipeline.generate({ batchSize: 4, onStep: ({ step }) => console.log(step) });
  */
 export async function createWorker(options: CreateWorkerOptions = {}): Promise<WorkerApi> {
-  const { wasm, directory, worker = startWorker() } = options;
+  const { wasm, directory, hubEndpoint, worker = startWorker() } = options;
   const connection = new Connection(worker);
   const place = wasm instanceof URL || typeof wasm === "string" ? new URL(wasm, import.meta.url).href : wasm;
-  const start = { type: "start", ...(place && { wasm: place }), ...(directory && { directory }) } as const;
+  const start = {
+    type: "start",
+    ...(place && { wasm: place }),
+    ...(directory && { directory }),
+    ...(hubEndpoint && { hubEndpoint: String(hubEndpoint) }),
+  } as const;
   try {
     await connection.ask(start);
   } catch (error) {

@@ -10,7 +10,13 @@ export const ASYNC_ITERATOR = "@@asyncIterator";
 
 /** To the worker. `path` leads from an object to one of its members. */
 export type Request =
-  | { type: "start"; id: number; wasm?: string | WebAssembly.Module; directory?: FileSystemDirectoryHandle }
+  | {
+      type: "start";
+      id: number;
+      wasm?: string | WebAssembly.Module;
+      directory?: FileSystemDirectoryHandle;
+      hubEndpoint?: string;
+    }
   | { type: "get"; id: number; object: number; path: readonly string[] }
   | { type: "call"; id: number; object: number; path: readonly string[]; args: unknown[] }
   | { type: "construct"; id: number; object: number; path: readonly string[]; args: unknown[] }

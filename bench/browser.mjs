@@ -14,7 +14,7 @@ import { chromium } from "playwright-core";
 import { build } from "vite";
 import { CHROMIUM_FLAGS, chromium as chromiumPath } from "../scripts/build/chromium.mjs";
 import { serveCheckout } from "./browser/server.mjs";
-import { PAGE_CASES, START_IN_PAGE } from "./cases.mjs";
+import { PAGE_CASES, SOFTWARE_CARD_CASES, START_IN_PAGE } from "./cases.mjs";
 import { describeMachine, summarise, table, writeRecord } from "./report.mjs";
 
 /**
@@ -52,17 +52,26 @@ function options() {
       json: { type: "string" },
     },
   });
-  const all = [START_IN_PAGE, ...PAGE_CASES];
   return {
     ...values,
     rounds: roundsOf(values),
     backends: some("--backends", values.backends, Object.keys(BACKENDS)),
-    cases: some(
-      "--cases",
-      values.cases ?? all.map(({ name }) => name).join(","),
-      all.map(({ name }) => name),
-    ).map((name) => all.find((each) => each.name === name)),
+    names:
+      values.cases &&
+      some(
+        "--cases",
+        values.cases,
+        [START_IN_PAGE, ...ALL].map(({ name }) => name),
+      ),
   };
+}
+
+const ALL = [...PAGE_CASES, ...SOFTWARE_CARD_CASES];
+
+/** The cases that were asked for by name, or those that a backend gets through. */
+function casesOf(backend, names) {
+  if (names) return ALL.filter(({ name }) => names.includes(name));
+  return backend === "webgpu" && !hardware() ? SOFTWARE_CARD_CASES : PAGE_CASES;
 }
 
 /** The number asked for, or none: each case then has its own. */
@@ -208,21 +217,22 @@ async function inTurns(page, sides, rounds, warmUp) {
 }
 
 async function main() {
-  const { backends, cases, rounds, quick, json } = options();
+  const { backends, names, rounds, quick, json } = options();
   installPeer();
   await bundlePeer();
   const machine = describeMachine();
   console.log(machine);
   const record = { machine, backends: [] };
-  if (cases.includes(START_IN_PAGE)) {
+  if (!names || names.includes(START_IN_PAGE.name)) {
     process.stderr.write(`${START_IN_PAGE.name} …\n`);
     const sides = [{ name: "emberwing" }];
     record.start = summarise(START_IN_PAGE, sides, [await measureStart(rounds ?? START_IN_PAGE.rounds)]);
     console.log(`\n${table([record.start], sides)}`);
   }
-  const steps = cases.filter((each) => each !== START_IN_PAGE);
-  for (const name of steps.length > 0 ? backends : []) {
-    const measured = await measureBackend(name, steps, { rounds, quick });
+  for (const name of backends) {
+    const cases = casesOf(name, names);
+    if (cases.length === 0) continue;
+    const measured = await measureBackend(name, cases, { rounds, quick });
     record.backends.push(measured);
     console.log(
       `\n${measured.about}\nMedian (least – most) of each side.\n\n${table(measured.results, measured.sides)}`,

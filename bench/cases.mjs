@@ -83,6 +83,12 @@ export const PAGE_CASES = [
   { name: "denoise-4", title: "denoising step, batch 4", ...step("denoise", COURSE, 4, 11) },
 ];
 
+/** What a software card gets through in minutes. */
+export const SOFTWARE_CARD_CASES = [
+  { name: "train-small-1", title: "small model, train step, batch 1", ...step("train", SMALL, 1, 3) },
+  { name: "denoise-small-1", title: "small model, denoising step, batch 1", ...step("denoise", SMALL, 1, 5) },
+];
+
 export const START_IN_PAGE = {
   name: "start",
   title: "init() to first denoising step, small pipeline",

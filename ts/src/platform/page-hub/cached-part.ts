@@ -6,7 +6,7 @@ import type { BlobPart } from "../hub/repo-cache.js";
 import { contentHash } from "./content-hash.js";
 import { addressOf, PARTS, pathOf, put, STORAGE } from "./storage.js";
 
-/** So much is lost at most when a page is closed; smaller pieces would be many. */
+/** From so many bytes on, a piece is kept: what came after the last one is lost when a page is closed. Smaller ones would be many. */
 const PIECE_BYTES = 8 << 20;
 
 interface Piece {

@@ -3,6 +3,7 @@ import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { adapterEnvironment } from "./scripts/build/adapter.mjs";
 import { CHROMIUM_FLAGS, chromium, WEBGPU_FLAGS } from "./scripts/build/chromium.mjs";
+import { hubCommands } from "./test/page/hub-commands.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -75,6 +76,7 @@ function inChromium() {
         enabled: true,
         headless: true,
         screenshotFailures: false,
+        commands: hubCommands,
         provider: playwright({ launchOptions: { executablePath: program, args: [...CHROMIUM_FLAGS, ...flags] } }),
         instances: [{ browser: "chromium" as const }],
       },

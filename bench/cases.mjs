@@ -60,6 +60,43 @@ export const GPU_CASES = [
   },
 ];
 
+/** The WebAssembly module against the native addon, each on one thread. */
+export const WASM_CASES = [
+  { name: "train-4", title: "train step, batch 4", ...step("train", COURSE, 4, 9), goal: { speed: 0.35 } },
+  { name: "denoise-4", title: "denoising step, batch 4", ...step("denoise", COURSE, 4, 15), goal: { speed: 0.35 } },
+];
+
+/** A model that a page trains while one watches: 0.6 million parameters. */
+const SMALL = {
+  sampleSize: 16,
+  layersPerBlock: 1,
+  blockOutChannels: [32, 64],
+  downBlockTypes: ["DownBlock2D", "AttnDownBlock2D"],
+  upBlockTypes: ["AttnUpBlock2D", "UpBlock2D"],
+};
+
+/** In a page; the peer is TensorFlow.js. */
+export const PAGE_CASES = [
+  { name: "train-small", title: "small model, train step, batch 16", ...step("train", SMALL, 16, 15) },
+  { name: "denoise-small", title: "small model, denoising step, batch 16", ...step("denoise", SMALL, 16, 21) },
+  { name: "train-4", title: "train step, batch 4", ...step("train", COURSE, 4, 7) },
+  { name: "denoise-4", title: "denoising step, batch 4", ...step("denoise", COURSE, 4, 11) },
+];
+
+/** What a software card gets through in minutes. */
+export const SOFTWARE_CARD_CASES = [
+  { name: "train-small-1", title: "small model, train step, batch 1", ...step("train", SMALL, 1, 3) },
+  { name: "denoise-small-1", title: "small model, denoising step, batch 1", ...step("denoise", SMALL, 1, 5) },
+];
+
+export const START_IN_PAGE = {
+  name: "start",
+  title: "init() to first denoising step, small pipeline",
+  measure: "start",
+  rounds: 9,
+  goal: { seconds: 1 },
+};
+
 function step(task, model, batch, rounds) {
   return { measure: "steps", task, model, batch, rounds };
 }

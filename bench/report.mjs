@@ -1,6 +1,8 @@
 /** From samples to the table that is printed and the record that is written. */
 
+import { mkdir, writeFile } from "node:fs/promises";
 import { cpus, loadavg } from "node:os";
+import { dirname } from "node:path";
 
 /** The processor, and how busy it is. */
 export function describeMachine() {
@@ -16,7 +18,7 @@ export const median = (values) => {
 };
 
 /** What one case came to. `samples` has a list a side, ours first. */
-export function summarise({ name, title, measure, goal }, sides, samples) {
+export function summarise({ name, title, measure, goal = {} }, sides, samples) {
   const measured = sides.map((side, index) => ({
     side: side.name,
     median: median(samples[index]),
@@ -36,7 +38,8 @@ function verdict(goal, ours, peer) {
   const ratio = peer === undefined ? undefined : goal.memory ? ours / peer : peer / ours;
   if (goal.seconds) return { ratio, passed: ours <= goal.seconds };
   if (ratio === undefined) return {};
-  return { ratio, passed: goal.memory ? ratio <= goal.memory : ratio >= goal.speed };
+  if (goal.memory) return { ratio, passed: ratio <= goal.memory };
+  return { ratio, passed: goal.speed && ratio >= goal.speed };
 }
 
 /** Three digits. */
@@ -50,7 +53,8 @@ function amount({ median, min, max }, unit) {
 
 function goalText({ speed, memory, seconds }) {
   if (speed) return `≥ ${speed}×`;
-  return memory ? `≤ ${memory}×` : `≤ ${seconds * 1000} ms`;
+  if (memory) return `≤ ${memory}×`;
+  return seconds ? `≤ ${seconds * 1000} ms` : "–";
 }
 
 /** Rows of a Markdown table, padded for a terminal: median (min – max) of each side. */
@@ -71,4 +75,10 @@ export function markdown([header, ...rows]) {
   const widths = header.map((_, column) => Math.max(3, ...[header, ...rows].map((row) => row[column].length)));
   const line = (cells) => `| ${cells.map((cell, column) => cell.padEnd(widths[column])).join(" | ")} |`;
   return [header, widths.map((width) => "-".repeat(width)), ...rows].map(line).join("\n");
+}
+
+/** Everything that was measured, for later. */
+export async function writeRecord(path, record) {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, `${JSON.stringify({ date: new Date().toISOString(), ...record }, null, 2)}\n`);
 }

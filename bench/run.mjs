@@ -4,12 +4,10 @@
  *     node bench/run.mjs [--device gpu] [--cases train-16,denoise-1] [--rounds 10] [--quick] [--json FILE]
  */
 
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { CASES, GPU_CASES } from "./cases.mjs";
 import { MEASURES } from "./measure.mjs";
-import { describeMachine, summarise, table } from "./report.mjs";
+import { describeMachine, summarise, table, writeRecord } from "./report.mjs";
 import { sides, threads } from "./sides.mjs";
 
 const WARM_UP = 2;
@@ -65,12 +63,7 @@ async function main() {
     results.push(summarise(testCase, all, samples));
   }
   console.log(`\nMedian (least – most) of each side; the ratio is to the faster PyTorch.\n\n${table(results, all)}`);
-  if (json === undefined) return;
-  await mkdir(dirname(json), { recursive: true });
-  await writeFile(
-    json,
-    `${JSON.stringify({ date: new Date().toISOString(), machine, threads, about, results }, null, 2)}\n`,
-  );
+  if (json !== undefined) await writeRecord(json, { machine, threads, about, results });
 }
 
 try {

@@ -21,12 +21,19 @@ const KEEP_MEMORY = {
 /**
  * One taker of steps: `worker` and `starter` are programs to run, `setting` turns a case into its first request.
  */
-const emberwing = (device) => ({
-  name: "emberwing",
-  worker: { command: process.execPath, args: [path("ours.mjs")], env: { RAYON_NUM_THREADS: String(threads) } },
+export const emberwing = (device, { threads: ours = threads, name = "emberwing" } = {}) => ({
+  name,
+  worker: { command: process.execPath, args: [path("ours.mjs")], env: { RAYON_NUM_THREADS: String(ours) } },
   starter: { command: process.execPath, args: [path("start-ours.mjs"), PIPELINE] },
   setting: ({ task, model, batch }) => ({ task, model, batch, device }),
 });
+
+/** The module that pages load, in Node. */
+export const emberwingWasm = {
+  name: "WebAssembly",
+  worker: { command: process.execPath, args: ["--conditions=browser", path("ours-wasm.mjs")] },
+  setting: ({ task, model, batch }) => ({ task, model, batch }),
+};
 
 function pytorch(name, device, python, env) {
   return {

@@ -1,4 +1,4 @@
-/** What every engine says of the hub; all that needs one is in `test/node`. */
+/** What every engine says of the hub; all that needs one is in `test/node` and `test/page`. */
 import { DDPMPipeline, DDPMScheduler, DiffusionPipeline, loadDataset, UNet2DModel } from "emberwing";
 import { expect, test } from "vitest";
 
@@ -13,18 +13,23 @@ async function smallPipeline(): Promise<DDPMPipeline> {
   return new DDPMPipeline({ unet, scheduler: new DDPMScheduler() });
 }
 
-test.runIf(isPage)("a page is told that the hub is not there yet, and what to do", async () => {
+test.runIf(isPage && !globalThis.caches)("without the browser's storage, it says who has it", async () => {
   const uses: (() => Promise<unknown>)[] = [
     () => DiffusionPipeline.fromPretrained("hub:owner/name"),
     () => UNet2DModel.fromPretrained("hub:owner/name", { subfolder: "unet" }),
     () => DDPMScheduler.fromPretrained("hub:owner/name"),
     () => loadDataset("hub:owner/name", { resolution: 8 }),
-    async () => (await smallPipeline()).pushToHub("owner/name"),
   ];
   for (const use of uses) {
-    const message = expect.stringMatching(/owner\/name: the hub is only there in Node yet; .*File/);
+    const message = expect.stringMatching(/hub:owner\/name: there is no storage .*https.*in Node/);
     await expect(use()).rejects.toMatchObject({ name: "EmberwingError", code: "Unsupported", message });
   }
+});
+
+test.runIf(isPage)("a page does not push, and is told what to do", async () => {
+  const message = expect.stringMatching(/owner\/name: pages only load .*zip/);
+  const pushing = (await smallPipeline()).pushToHub("owner/name");
+  await expect(pushing).rejects.toMatchObject({ name: "EmberwingError", code: "Unsupported", message });
 });
 
 test.each(["hub:", "hub:a/b/c", "hub:../name"])("%s is no repository", async (source) => {

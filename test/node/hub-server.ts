@@ -42,6 +42,13 @@ interface Repo {
   titles: string[];
 }
 
+/** As the real hub, which lets pages of every site read it, and see these headers. */
+const FOR_PAGES = {
+  "Access-Control-Allow-Origin": "*",
+  "Access-Control-Expose-Headers":
+    "ETag, Link, Content-Range, X-Error-Code, X-Error-Message, X-Linked-Etag, X-Linked-Size",
+};
+
 type Answer = { status?: number; headers?: Record<string, string>; body?: string | Buffer };
 
 /** How long a client has to read what came before a cut: what lies unread in its buffers then is lost. */
@@ -151,6 +158,11 @@ export class HubServer {
   #server(host: LoggedRequest["host"], answer: (request: IncomingMessage, url: URL, body: Buffer) => Answer): Server {
     return createServer(async (request, response) => {
       const { method = "", url = "", headers } = request;
+      // What browsers ask before they send a token; no program does.
+      if (method === "OPTIONS") {
+        response.writeHead(204, { ...FOR_PAGES, "Access-Control-Allow-Headers": "authorization" }).end();
+        return;
+      }
       this.requests.push({ host, method, url, authorization: headers.authorization, range: headers.range });
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk);
@@ -366,7 +378,7 @@ function send(
 ): void {
   const content = Buffer.from(body as string);
   if (fault?.corrupt) content[content.length - 1] = (content.at(-1) ?? 0) ^ 1;
-  response.writeHead(status, { ...headers, "Content-Length": content.length });
+  response.writeHead(status, { ...FOR_PAGES, ...headers, "Content-Length": content.length });
   const isHead = response.req.method === "HEAD";
   if (fault?.cutAfter === undefined || isHead) response.end(isHead ? undefined : content);
   else response.write(content.subarray(0, fault.cutAfter), () => setTimeout(() => response.destroy(), READ_MS));

@@ -29,9 +29,21 @@ describe("npm", async () => {
     expect(documentedVersion(name)).toBe(version);
   });
 
-  test("the lock file names no host to download from", async () => {
-    expect(await read("package-lock.json")).not.toContain('"resolved"');
+  test("the peer of the bench in a page is named, in its exact version", async () => {
+    const { dependencies: peers } = JSON.parse(await read("bench/browser/package.json"));
+    for (const [name, version] of Object.entries<string>(peers)) {
+      expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+      expect(page).toContain(`\`${name}\``);
+      expect(page).toContain(version);
+    }
   });
+
+  test.each(["package-lock.json", "bench/browser/package-lock.json"])(
+    "%s names no host to download from",
+    async (path) => {
+      expect(await read(path)).not.toContain('"resolved"');
+    },
+  );
 });
 
 describe("cargo", async () => {

@@ -1,4 +1,4 @@
-/** The package in a page: bundled by Vite and by webpack, and without a bundler; each page trains, draws and saves. */
+/** The package in a page: bundled by Vite and by webpack, and without a bundler; each page trains, draws, saves and asks a hub. */
 
 import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,6 +18,8 @@ const program = chromiumPath();
 
 interface PageResult {
   error?: string;
+  /** Codes of the errors that page and worker got from a server that is no hub. */
+  hub: string[];
   losses: number[];
   /** Bytes of 8×8 RGB. */
   picture: number[];
@@ -79,6 +81,9 @@ describe.skipIf(!program)("a page", () => {
   async function expectTrained(result: PageResult): Promise<void> {
     expect(result.error).toBeUndefined();
     expect(result.losses).toEqual([expect.closeTo(1, 0)]);
+    // Not there, or a page in place of an answer: the hub's client, which is loaded at its first use, was found.
+    const refused = expect.stringMatching(/^(MissingFile|Network)$/);
+    expect(result.hub).toEqual([refused, refused]);
     const pipeline = await DDPMPipeline.fromPretrained(new Blob([Uint8Array.from(result.saved)]));
     const { images } = await pipeline.generate({ numInferenceSteps: 2, seed: 0 });
     expect(new Set(result.picture).size).toBeGreaterThan(10);

@@ -4,6 +4,8 @@ import type { Core } from "./core.js";
 import { useCore } from "./engine.js";
 import { type Files, useFiles } from "./platform/files.js";
 import { findGraphicsCard } from "./platform/graphics-card.js";
+import { useHub } from "./platform/hub.js";
+import { pageHub } from "./platform/page-hub.js";
 import { takeTurns } from "./platform/turns.js";
 import { checkWebAssembly, loadingFailed } from "./platform/web-assembly.js";
 
@@ -39,6 +41,8 @@ export interface InitOptions {
    * paths; folders are loaded from `File[]`, and saved as zip files.
    */
   files?: Files;
+  /** Another hub than Hugging Face's, or a mirror: what `HF_ENDPOINT` is in Node. */
+  hubEndpoint?: URL | string;
 }
 
 /**
@@ -52,11 +56,12 @@ export interface InitOptions {
  * console.log(devices()); // ["cpu", "gpu:0 (…, WebGPU)"], or ["cpu", "no gpu (the reason)"]
  * const model = await UNet2DModel.create({ sampleSize: 32 }, { device: "auto" });
  */
-export async function init({ wasm, gpu, gpuWasm, files }: InitOptions = {}): Promise<void> {
+export async function init({ wasm, gpu, gpuWasm, files, hubEndpoint }: InitOptions = {}): Promise<void> {
   checkWebAssembly();
   const core = await loadCore(wasm, gpu, gpuWasm);
   useCore(() => core, takeTurns);
   useFiles(files);
+  useHub(pageHub(hubEndpoint?.toString()));
 }
 
 /** The module with a graphics card, or the one for the CPU, which is told why there is no card. */

@@ -15,7 +15,7 @@ const platform = [
   "platform/node-hub.ts",
   "platform/node-spool.ts",
   "platform/folder-lock.ts",
-  "platform/hub/",
+  "platform/node-hub/",
 ];
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })
@@ -59,17 +59,20 @@ describe("layers", () => {
   });
 
   test("the hub's client, and the package that it takes for uploads, are loaded at their first use", () => {
-    const outside = files.filter((file) => !file.startsWith("platform/hub/"));
+    const outside = files.filter((file) => !/^platform\/(node-|page-)?hub\//.test(file));
     for (const file of files) {
       const text = readFileSync(new URL(file, root), "utf8");
       const statics = [...text.matchAll(/^(?:import|export) (?!type )[^;]*?from "([^"]+)"/gm)].map(([, path]) => path);
-      const forbidden = outside.includes(file) ? /@huggingface|\/hub\/(?!hub-repo|model-card)/ : /@huggingface/;
+      const forbidden = outside.includes(file)
+        ? /@huggingface|\/(node-|page-)?hub\/(?!hub-repo|model-card)/
+        : /@huggingface/;
       expect(
         statics.filter((path) => forbidden.test(path as string)),
         file,
       ).toEqual([]);
     }
-    expect(files).toContain("platform/hub/push.ts");
+    expect(files).toContain("platform/node-hub/push.ts");
+    expect(files).toContain("platform/page-hub/place.ts");
   });
 
   test("the studio's page has nothing of Node, nor of the engine", () => {

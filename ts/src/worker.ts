@@ -17,6 +17,8 @@ export interface CreateWorkerOptions {
   gpuWasm?: URL | string | WebAssembly.Module;
   /** Where paths start, such as `await navigator.storage.getDirectory()`. Default: there are no paths. */
   directory?: FileSystemDirectoryHandle;
+  /** Another hub than Hugging Face's, or a mirror. */
+  hubEndpoint?: URL | string;
   /** A worker of your own whose script imports `emberwing/worker-host`. Default: one of ours. */
   worker?: Worker;
 }
@@ -44,11 +46,15 @@ export type WorkerApi = RemoteApi & {
  * const { images } = await pipeline.generate({ batchSize: 4, onStep: ({ step }) => console.log(step) });
  */
 export async function createWorker(options: CreateWorkerOptions = {}): Promise<WorkerApi> {
-  const { wasm, gpuWasm, worker = startWorker(), ...sent } = options;
+  const { wasm, gpuWasm, hubEndpoint, worker = startWorker(), ...sent } = options;
   const connection = new Connection(worker);
-  const modules = { ...(wasm && { wasm: sendable(wasm) }), ...(gpuWasm && { gpuWasm: sendable(gpuWasm) }) };
+  const addresses = {
+    ...(wasm && { wasm: sendable(wasm) }),
+    ...(gpuWasm && { gpuWasm: sendable(gpuWasm) }),
+    ...(hubEndpoint && { hubEndpoint: String(hubEndpoint) }),
+  };
   try {
-    await connection.ask({ type: "start", ...sent, ...modules });
+    await connection.ask({ type: "start", ...sent, ...addresses });
   } catch (error) {
     connection.close("it did not start");
     throw error;

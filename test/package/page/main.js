@@ -1,10 +1,17 @@
-/** What a user's page does: trains one step, draws, saves, and draws in a worker. The test reads `globalThis.result`. */
+/**
+ * What a user's page does: trains one step, draws, saves, draws in a worker, and asks a hub. The test reads
+ * `globalThis.result`.
+ */
 
 import { DDPMPipeline, DDPMScheduler, init, loadDataset, Trainer, UNet2DModel, zip } from "emberwing";
 import { createWorker } from "emberwing/worker";
 
 async function main() {
-  await init();
+  // The page's own server, which has no repositories.
+  const hubEndpoint = new URL("hub", location.href);
+  /** The entry for pages, which takes more than Node's, whose types are checked here. @type {(options: object) => Promise<void>} */
+  const initPage = init;
+  await initPage({ hubEndpoint });
   const model = await UNet2DModel.create({
     sampleSize: 8,
     layersPerBlock: 1,
@@ -24,12 +31,17 @@ async function main() {
   const files = new Map();
   await pipeline.savePretrained(files);
   const saved = [...new Uint8Array(await (await zip(files)).arrayBuffer())];
-  const worker = await createWorker();
+  const worker = await createWorker({ hubEndpoint });
   const again = await worker.DDPMPipeline.fromPretrained(files);
   const inWorker = await again.generate({ numInferenceSteps: 2, seed: 0 });
   /** @param {import("emberwing").Image[]} pictures */
   const bytes = (pictures) => pictures.flatMap(({ data }) => [...data]);
-  return { losses, picture: bytes(images), fromWorker: bytes(inWorker.images), saved };
+  const asked = await Promise.allSettled([
+    DDPMPipeline.fromPretrained("hub:owner/name"),
+    worker.DDPMPipeline.fromPretrained("hub:owner/name"),
+  ]);
+  const hub = asked.map((answer) => answer.status === "rejected" && answer.reason.code);
+  return { hub, losses, picture: bytes(images), fromWorker: bytes(inWorker.images), saved };
 }
 
 globalThis.result = main().catch((error) => ({ error: String(error) }));

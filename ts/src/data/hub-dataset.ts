@@ -1,15 +1,15 @@
 /** A data set on the hub: which of its files are training images, and where they lie once they are downloaded. */
 import { EmberwingError } from "../errors.js";
 import { hubRepo } from "../hub/hub-repo.js";
-import { type Files, files } from "../platform/files.js";
+import type { ReadableFiles } from "../platform/files.js";
 import { type HubOptions, type HubSnapshot, hub } from "../platform/hub.js";
 import { IMAGE_FILE } from "./image-sources.js";
 
 export interface HubDataset {
-  /** The folder of the repository's files on this machine. */
+  /** The folder of the repository's files in the cache. */
   path: string;
-  /** A file system in which that folder has the chosen files alone. */
-  disk: Files;
+  /** Files in which that folder has the chosen ones alone. */
+  disk: ReadableFiles;
   /** The places of the Parquet files; none where the images are files of their own. */
   parquet: string[];
 }
@@ -20,7 +20,6 @@ export async function openHubDataset(
 ): Promise<HubDataset> {
   const { revision, token, signal, onProgress, onWarning = console.warn } = options;
   const repo = hubRepo("dataset", source);
-  const disk = files(`loading ${source}`);
   const snapshot = await hub(`loading ${source}`).open(repo, {
     ...{ revision, token, signal, onProgress },
   });
@@ -35,7 +34,7 @@ export async function openHubDataset(
   const [first = "", place = ""] = [chosen[0], places[0]];
   return {
     path: place.slice(0, place.length - first.length - 1),
-    disk: { ...disk, list: async () => chosen },
+    disk: { ...snapshot.disk, list: async () => chosen },
     parquet: PARQUET.test(first) ? places : [],
   };
 }

@@ -3,7 +3,7 @@ import type { DatasetHandle } from "../core.js";
 import { enqueue } from "../engine.js";
 import { EmberwingError } from "../errors.js";
 import { encodedPicture, type PictureSource } from "../picture-sources.js";
-import type { Files } from "../platform/files.js";
+import type { ReadableFiles } from "../platform/files.js";
 import { type ClassLabel, folderClass } from "./class-labels.js";
 
 /** What a source does with its images. */
@@ -38,7 +38,7 @@ export interface EncodedImage {
 export const IMAGE_FILE = /\.(png|jpe?g|webp|gif|bmp)$/i;
 
 /** The names of the image files in a folder and its subfolders, sorted. */
-export async function imageNames(files: Files, directory: string): Promise<string[]> {
+export async function imageNames(files: ReadableFiles, directory: string): Promise<string[]> {
   const names = await files.list(directory, { recursive: true });
   if (names === undefined) throw new EmberwingError("MissingFile", `${directory}: there is no such folder`);
   const images = names.filter((name) => IMAGE_FILE.test(name));
@@ -54,7 +54,7 @@ export async function imageNames(files: Files, directory: string): Promise<strin
 
 /** The files of these names; their folders are their classes where these are wanted. */
 export async function* folderImages(
-  files: Files,
+  files: ReadableFiles,
   directory: string,
   names: readonly string[],
   withClasses: boolean,

@@ -6,7 +6,7 @@ import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import { isHubSource } from "../hub/hub-repo.js";
 import { checkInteger, checkOptions, toJson } from "../options.js";
 import type { PictureSource } from "../picture-sources.js";
-import { type Files, files, type OpenFile, readerOf } from "../platform/files.js";
+import { files, type OpenFile, type ReadableFiles, readerOf } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
 import { checkShape } from "../tensor.js";
 import { type Classes, type ClassLabel, folderClass, numberClasses } from "./class-labels.js";
@@ -127,7 +127,7 @@ function sourceOfPath(path: string): Source {
   return { options: STORED, fill: fillFromFolder(disk, path) };
 }
 
-function fillFromFolder(disk: Files, path: string): Source["fill"] {
+function fillFromFolder(disk: ReadableFiles, path: string): Source["fill"] {
   return async (handle, options) => {
     const { classLabels } = options;
     if (classLabels !== undefined && classLabels !== "folder") {
@@ -159,7 +159,7 @@ interface ParquetPart {
   open(): Promise<OpenFile>;
 }
 
-const partsOnDisk = (disk: Files, paths: readonly string[]): ParquetPart[] =>
+const partsOnDisk = (disk: ReadableFiles, paths: readonly string[]): ParquetPart[] =>
   paths.map((path) => ({ name: path, open: () => disk.open(path) }));
 
 /** @param parts The files that hold the rows, one after the other. */

@@ -28,6 +28,9 @@ export interface Files {
   join(...parts: string[]): string;
 }
 
+/** As much of it as reading a folder takes. */
+export type ReadableFiles = Pick<Files, "read" | "open" | "list" | "join">;
+
 /** To be closed after use. */
 export interface OpenFile {
   readonly byteLength: number;

@@ -1,6 +1,7 @@
-/** The hub as emberwing uses it. `node-hub.ts` implements it; a page has none yet. */
+/** The hub as emberwing uses it. `node-hub.ts` implements it, and `page-hub.ts` what loads from it. */
 import { EmberwingError } from "../errors.js";
 import type { HubRepo } from "../hub/hub-repo.js";
+import type { ReadableFiles } from "./files.js";
 
 /** How far a file is; in bytes. */
 export interface HubProgress {
@@ -12,7 +13,7 @@ export interface HubProgress {
 
 /** What every request to the hub takes. */
 export interface HubAccess {
-  /** For private repositories. Default: `HF_TOKEN`, or the token that `hf auth login` stored. */
+  /** For private repositories. Default: `HF_TOKEN`, or the token that `hf auth login` stored; in a page none. */
   token?: string;
   /** Stops a transfer; what was downloaded stays, and the next call goes on from there. */
   signal?: AbortSignal;
@@ -32,8 +33,10 @@ export interface HubSnapshot {
   readonly note: string;
   /** The paths of its files; without a network, of those in the cache. */
   readonly paths: readonly string[];
-  /** The place of a file on this machine; it is downloaded where it is not in the cache. */
+  /** The place of a file in the cache, to which it is downloaded where it is not there. */
   file(path: string): Promise<string>;
+  /** Reads what lies at a place. */
+  readonly disk: Omit<ReadableFiles, "list">;
 }
 
 /** What a push brings to a repository. */
@@ -76,8 +79,5 @@ export function useHub(hub: Hub): void {
 /** The hub; `purpose` says in the error what wanted it. */
 export function hub(purpose: string): Hub {
   if (available) return available;
-  throw new EmberwingError(
-    "Unsupported",
-    `${purpose}: the hub is only there in Node yet; a page loads downloaded files, as File[]`,
-  );
+  throw new EmberwingError("NotInitialized", `${purpose}: call \`await init()\` first`);
 }

@@ -2,7 +2,7 @@
 import type { Hub } from "./hub.js";
 
 export const nodeHub: Hub = {
-  open: async (repo, options) => (await import("./hub/snapshot.js")).openSnapshot(repo, options),
-  create: async (repo, options) => (await import("./hub/create-repo.js")).createRepo(repo, options),
-  push: async (repo, push) => (await import("./hub/push.js")).pushFiles(repo, push),
+  open: async (repo, options) => (await import("./node-hub/place.js")).openOnDisk(repo, options),
+  create: async (repo, options) => (await import("./node-hub/create-repo.js")).createRepo(repo, options),
+  push: async (repo, push) => (await import("./node-hub/push.js")).pushFiles(repo, push),
 };

@@ -1,6 +1,5 @@
 /** A repository on the hub as a folder to load from: only the files that are read are downloaded. */
 import { hubRepo } from "../hub/hub-repo.js";
-import { files } from "../platform/files.js";
 import { type HubOptions, type HubSnapshot, hub } from "../platform/hub.js";
 import type { PretrainedFolder } from "./folder.js";
 
@@ -41,7 +40,7 @@ class HubFolder implements PretrainedFolder {
 
   async read(name: string): Promise<Uint8Array> {
     const snapshot = await this.#open();
-    return files(`loading ${this.path}`).read(await snapshot.file(this.#prefix + name));
+    return snapshot.disk.read(await snapshot.file(this.#prefix + name));
   }
 
   subfolder(name: string): PretrainedFolder {

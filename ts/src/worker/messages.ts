@@ -13,7 +13,15 @@ type Sent = string | WebAssembly.Module;
 
 /** To the worker. `path` leads from an object to one of its members. */
 export type Request =
-  | { type: "start"; id: number; wasm?: Sent; gpu?: boolean; gpuWasm?: Sent; directory?: FileSystemDirectoryHandle }
+  | {
+      type: "start";
+      id: number;
+      wasm?: Sent;
+      gpu?: boolean;
+      gpuWasm?: Sent;
+      directory?: FileSystemDirectoryHandle;
+      hubEndpoint?: string;
+    }
   | { type: "get"; id: number; object: number; path: readonly string[] }
   | { type: "call"; id: number; object: number; path: readonly string[]; args: unknown[] }
   | { type: "construct"; id: number; object: number; path: readonly string[]; args: unknown[] }

@@ -33,5 +33,6 @@ export async function* chunksOf({ body }: Response, signal: AbortSignal): AsyncG
 export async function textOf(response: Response, signal: AbortSignal): Promise<string> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of chunksOf(response, signal)) chunks.push(chunk);
-  return Buffer.concat(chunks).toString("utf8");
+  const decoder = new TextDecoder();
+  return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode();
 }

@@ -27,6 +27,10 @@ export class HubClient {
     this.signal = signal;
   }
 
+  get attempts(): number {
+    return this.settings.attempts;
+  }
+
   /** The address of a path on the hub; its parts are encoded by the caller. */
   url(path: string): string {
     return this.settings.endpoint + path;
@@ -34,12 +38,12 @@ export class HubClient {
 
   /** One answer as JSON, tried again where the connection or the server fails. */
   async json(url: string, request: HubRequest): Promise<{ content: unknown; headers: Headers }> {
-    return withRetries(request.what, this.signal, async () => {
+    return withRetries(request.what, this, async () => {
       const { response, body } = await this.attempt(url, request, async (answer, { signal }) => ({
         response: answer,
         body: await textOf(answer, signal),
       }));
-      return { content: parseJson(request.what, body), headers: response.headers };
+      return { content: this.#parse(request.what, body), headers: response.headers };
     });
   }
 
@@ -73,7 +77,7 @@ export class HubClient {
   fetchFor(what: string): typeof fetch {
     return (input, init = {}) => {
       const signal = init.signal ?? new AbortController().signal;
-      return withRetries(what, signal, async () => {
+      return withRetries(what, { attempts: this.attempts, signal }, async () => {
         const response = await this.#follow(String(input), { ...init, what });
         await this.#check(response, { what }, signal);
         const { status, headers } = response;
@@ -83,7 +87,10 @@ export class HubClient {
     };
   }
 
-  /** By hand, because the token must not go to another host, and because the hub's own headers are on its redirect. */
+  /**
+   * By hand where that can be, because the token must not go to another host, and because the hub's own headers are on
+   * its redirect. Browsers follow by themselves and take the token off where the host changes, as the Fetch standard says.
+   */
   async #follow(
     first: string,
     { what, missing: _, accept: __, follow = "all", ...init }: HubRequest,
@@ -91,7 +98,7 @@ export class HubClient {
     let url = first;
     for (let hops = 0; hops <= LONGEST_CHAIN; hops++) {
       const headers = this.#headers(url, init.headers);
-      const response = await fetch(url, { ...init, headers, redirect: "manual" }).catch((error) =>
+      const response = await fetch(url, { ...init, headers, redirect: this.settings.redirect }).catch((error) =>
         Promise.reject(connectionFailure(error)),
       );
       const target = REDIRECTS.includes(response.status) ? response.headers.get("Location") : null;
@@ -113,7 +120,7 @@ export class HubClient {
 
   #headers(url: string, given: HeadersInit | undefined): Headers {
     const headers = new Headers(given);
-    headers.set("User-Agent", "emberwing");
+    for (const [name, value] of Object.entries(this.settings.headers)) headers.set(name, value);
     headers.delete("Authorization");
     const { token } = this.settings;
     if (token !== undefined && new URL(url).origin === this.#origin) headers.set("Authorization", `Bearer ${token}`);
@@ -127,7 +134,16 @@ export class HubClient {
     if (status === 408 || status === 429 || status >= 500) {
       throw new TransientFailure(`the server answers ${status}${said}`, { retryAfterMs: retryAfter(response.headers) });
     }
-    throw refusal(response, request, said, this.settings.token !== undefined);
+    throw refusal(response, request, said, this.settings);
+  }
+
+  #parse(what: string, text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      const problem = `the server's answer is not JSON: is ${this.settings.endpoint} a hub?`;
+      throw new EmberwingError("Network", `${what}: ${problem}`, { cause: error });
+    }
   }
 
   /** A server may well quote what it was sent. */
@@ -140,10 +156,12 @@ export class HubClient {
 /** Ends a request in which nothing was heard for a while. */
 class Silence {
   readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  readonly #milliseconds: number;
+  #timer: ReturnType<typeof setTimeout>;
 
   constructor(milliseconds: number) {
-    this.#timer = setTimeout(() => this.#controller.abort(), milliseconds);
+    this.#milliseconds = milliseconds;
+    this.#timer = this.#start();
   }
 
   get signal(): AbortSignal {
@@ -151,21 +169,16 @@ class Silence {
   }
 
   restart(): void {
-    this.#timer.refresh();
+    this.end();
+    this.#timer = this.#start();
   }
 
   end(): void {
     clearTimeout(this.#timer);
   }
-}
 
-function parseJson(what: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new EmberwingError("Network", `${what}: the server's answer is not JSON: is HF_ENDPOINT a hub?`, {
-      cause: error,
-    });
+  #start(): ReturnType<typeof setTimeout> {
+    return setTimeout(() => this.#controller.abort(), this.#milliseconds);
   }
 }
 
@@ -198,16 +211,21 @@ function retryAfter(headers: Headers): number | undefined {
   return reset === undefined ? undefined : 1000 * Number(reset);
 }
 
-function refusal({ status, headers }: Response, request: HubRequest, said: string, hasToken: boolean): EmberwingError {
-  const { what, missing = "there is no such repository or revision" } = request;
+function refusal(
+  { status, headers }: Response,
+  { what, missing = "there is no such repository or revision" }: HubRequest,
+  said: string,
+  settings: HubSettings,
+): EmberwingError {
+  const hasToken = settings.token !== undefined;
   // Without a token, the hub says 401 also for repositories that do not exist.
   if (status === 401 || status === 403) {
-    const token = hasToken ? "the token does not allow it" : "it needs a token: set HF_TOKEN, or pass { token }";
+    const token = hasToken ? "the token does not allow it" : `it needs a token: ${settings.tokenAdvice}`;
     const perhaps = headers.get("X-Error-Code") === "RepoNotFound" ? "there is no such repository, or " : "";
     return new EmberwingError("AccessDenied", `${what}: ${perhaps}${token}${said}`);
   }
   if (status === 404) {
-    const perhaps = hasToken ? "" : "; a private one needs a token: set HF_TOKEN, or pass { token }";
+    const perhaps = hasToken ? "" : `; a private one needs a token: ${settings.tokenAdvice}`;
     return new EmberwingError("MissingFile", `${what}: ${missing}${perhaps}${said}`);
   }
   return new EmberwingError("Network", `${what}: the server answers ${status}${said}`, { cause: status });

@@ -14,6 +14,8 @@ export interface RemoteFile {
   oid: string;
   /** The content's SHA-256, where it is in large file storage. */
   sha256: string | undefined;
+  /** Of the content, in bytes. */
+  size: number;
 }
 
 /** From here on, the list of names in a repository's description may not be whole. */
@@ -31,7 +33,7 @@ export async function readRepoInfo(client: HubClient, repo: HubRepo, revision: s
   const what = revision === "main" ? hubName(repo) : `${hubName(repo)} at ${revision}`;
   const { content } = await client.json(url, { what });
   const { sha, siblings } = (content ?? {}) as Record<string, unknown>;
-  if (typeof sha !== "string" || !/^[0-9a-f]{40}$/.test(sha)) throw unreadable(repo, "a commit");
+  if (typeof sha !== "string" || !/^[0-9a-f]{40}$/.test(sha)) throw unreadable(client, repo, "a commit");
   if (Array.isArray(siblings) && siblings.length < MANY_FILES) {
     return { commit: sha, paths: siblings.map((file) => checkPathInRepo(repo, file?.rfilename)) };
   }
@@ -43,31 +45,35 @@ export async function listFiles(client: HubClient, repo: HubRepo, commit: string
   const files: RemoteFile[] = [];
   let url: string | undefined = client.url(apiPath(repo, `/tree/${commit}?recursive=true&expand=false`));
   for (let page = 0; url !== undefined; page++) {
-    if (page === MOST_PAGES) throw unreadable(repo, "a list of files that ends");
+    if (page === MOST_PAGES) throw unreadable(client, repo, "a list of files that ends");
     const { content, headers } = await client.json(url, { what: hubName(repo) });
     if (!Array.isArray(content) || content.some((entry) => typeof entry?.type !== "string")) {
-      throw unreadable(repo, "a list of files");
+      throw unreadable(client, repo, "a list of files");
     }
-    files.push(...content.filter((entry) => entry.type === "file").map((entry) => remoteFile(repo, entry)));
+    files.push(...content.filter((entry) => entry.type === "file").map((entry) => remoteFile(client, repo, entry)));
     url = nextPage(headers, url);
   }
   return files;
 }
 
-function remoteFile(repo: HubRepo, { path, oid, lfs }: Record<string, unknown>): RemoteFile {
+function remoteFile(client: HubClient, repo: HubRepo, entry: Record<string, unknown>): RemoteFile {
+  const { oid, size, lfs } = entry;
+  const path = checkPathInRepo(repo, entry.path);
   const sha256 = (lfs as { oid?: unknown } | undefined)?.oid;
-  if (typeof oid !== "string") throw unreadable(repo, "files with hashes");
-  return { path: checkPathInRepo(repo, path), oid, sha256: typeof sha256 === "string" ? sha256 : undefined };
+  if (typeof oid !== "string" || !isSize(size)) throw unreadable(client, repo, "files with hashes and sizes");
+  return { path, oid, sha256: typeof sha256 === "string" ? sha256 : undefined, size };
 }
+
+const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function nextPage(headers: Headers, url: string): string | undefined {
   const next = /<([^>]+)>;\s*rel="?next"?/.exec(headers.get("Link") ?? "")?.[1];
   return next !== undefined && URL.canParse(next, url) ? new URL(next, url).href : undefined;
 }
 
-export function unreadable(repo: HubRepo, expected: string): EmberwingError {
+export function unreadable({ settings }: HubClient, repo: HubRepo, expected: string): EmberwingError {
   return new EmberwingError(
     "Network",
-    `${hubName(repo)}: expected ${expected} in the server's answer: is HF_ENDPOINT a hub?`,
+    `${hubName(repo)}: expected ${expected} in the server's answer: is ${settings.endpoint} a hub?`,
   );
 }

@@ -1,8 +1,8 @@
 /** Trying again what failed for a moment: a cut connection, a busy server. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { EmberwingError } from "../../errors.js";
 
-const ATTEMPTS = 5;
+/** What a request gets, unless it is known to be in vain. */
+export const ATTEMPTS = 5;
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 60_000;
 
@@ -19,7 +19,7 @@ export class TransientFailure extends Error {
 
 /** What `fetch` and its bodies throw says "fetch failed" or "terminated", and only its cause says why. */
 export function connectionFailure(error: unknown): TransientFailure {
-  const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
+  const cause = (error as Error).cause as { code?: string; message?: string } | undefined;
   const reason = cause?.code ?? cause?.message ?? (error as Error).message;
   return new TransientFailure(`the connection failed (${reason})`, { cause: error });
 }
@@ -32,15 +32,15 @@ export class HubUnreachable extends EmberwingError {
 }
 
 /**
- * Calls `attempt` until it works, at most five times, with growing pauses or those that the server asks for. Only a
- * `TransientFailure` is tried again.
+ * Calls `attempt` until it works, at most `attempts` times, with growing pauses or those that the server asks for. Only
+ * a `TransientFailure` is tried again.
  *
  * @param what Starts the message, such as `hub:owner/name`.
  * @throws `Network` after the last attempt.
  */
 export async function withRetries<T>(
   what: string,
-  signal: AbortSignal | undefined,
+  { attempts, signal }: { attempts: number; signal: AbortSignal | undefined },
   attempt: () => Promise<T>,
 ): Promise<T> {
   for (let tried = 1; ; tried++) {
@@ -51,14 +51,28 @@ export async function withRetries<T>(
       signal?.throwIfAborted();
       if (!(error instanceof TransientFailure)) throw error;
       const delay = delayAfter(error, tried);
-      if (tried === ATTEMPTS || delay > LONGEST_DELAY_MS) throw givenUp(what, error, tried, delay);
+      if (tried >= attempts || delay > LONGEST_DELAY_MS) throw givenUp(what, error, tried, delay);
       await pause(delay, signal);
     }
   }
 }
 
 export async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(milliseconds, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
+  signal?.throwIfAborted();
+  let stop = (): void => undefined;
+  try {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      stop = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      signal?.addEventListener("abort", stop);
+    });
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+  signal?.throwIfAborted();
 }
 
 function delayAfter({ retryAfterMs }: TransientFailure, tried: number): number {
@@ -70,6 +84,6 @@ function givenUp(what: string, error: TransientFailure, tried: number, delay: nu
   const advice =
     delay > LONGEST_DELAY_MS
       ? `it asks to wait ${Math.ceil(delay / 1000)} seconds: try again then`
-      : `tried ${tried} times: check the network, or try again later`;
+      : `tried ${tried === 1 ? "once" : `${tried} times`}: check the network, or try again later`;
   return new HubUnreachable(`${what}: ${error.message}; ${advice}`, { cause: error });
 }

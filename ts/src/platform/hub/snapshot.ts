@@ -2,25 +2,34 @@
 import { EmberwingError } from "../../errors.js";
 import { checkPathInRepo, type HubRepo, hubName } from "../../hub/hub-repo.js";
 import type { HubOptions, HubSnapshot } from "../hub.js";
-import { RepoCache } from "./cache.js";
 import { HubClient } from "./client.js";
-import { downloadFile } from "./download.js";
+import { type Content, downloadFile, type HubFile } from "./download.js";
+import type { RepoCache } from "./repo-cache.js";
 import { readRepoInfo } from "./repo-info.js";
 import { HubUnreachable } from "./retries.js";
-import { hubSettings } from "./settings.js";
+import type { HubSettings } from "./settings.js";
 
-const OFFLINE = "HF_HUB_OFFLINE is set";
+/** What Node and a page do each in their own way. */
+export interface HubPlace {
+  settings: HubSettings;
+  cache: RepoCache;
+  /** Why nobody is to be asked, and what would change that. */
+  offline?: { reason: string; remedy: string };
+  /** What the hub announces of a file. */
+  contentOf(file: HubFile): Promise<Content>;
+}
 
 /** Asks the hub which commit a revision is at; where it cannot be reached, the cache says which it was at. */
-export async function openSnapshot(repo: HubRepo, options: HubOptions): Promise<HubSnapshot> {
-  const { revision = "main", token, signal, onProgress } = options;
+export async function openSnapshot(
+  repo: HubRepo,
+  { revision = "main", signal, onProgress }: HubOptions,
+  { settings, cache, offline, contentOf }: HubPlace,
+): Promise<HubSnapshot> {
   checkRevision(revision);
-  const settings = await hubSettings(token);
-  const cache = new RepoCache(settings.cacheDirectory, repo);
-  if (settings.offline) {
-    const problem = `it is not in the cache ${settings.cacheDirectory}, and ${OFFLINE}: unset it to download`;
+  if (offline) {
+    const problem = `it is not in ${cache.name}, and ${offline.reason}: ${offline.remedy}`;
     const error = new EmberwingError("MissingFile", `${hubName(repo)} at ${revision}: ${problem}`);
-    return cachedSnapshot(repo, cache, revision, { error, reason: OFFLINE });
+    return cachedSnapshot(repo, cache, revision, { error, reason: offline.reason });
   }
   const client = new HubClient(settings, signal);
   try {
@@ -28,11 +37,13 @@ export async function openSnapshot(repo: HubRepo, options: HubOptions): Promise<
     // A shared cache that can only be read still serves.
     await cache.rememberCommit(revision, commit).catch(() => undefined);
     return {
-      note: "",
-      paths,
+      ...{ note: "", paths, disk: cache.disk },
       async file(path) {
         signal?.throwIfAborted();
-        if (!(await cache.has(commit, path))) await downloadFile({ client, cache, repo, commit, path, onProgress });
+        const file = { client, repo, commit, path };
+        if (!(await cache.has(commit, path))) {
+          await downloadFile({ ...file, cache, content: await contentOf(file), onProgress });
+        }
         return cache.place(commit, path);
       },
     };
@@ -62,6 +73,7 @@ async function cachedSnapshot(
   return {
     note: ` (the cache alone: ${problem.reason})`,
     paths: await cache.paths(commit),
+    disk: cache.disk,
     async file(path) {
       checkPathInRepo(repo, path);
       if (await cache.has(commit, path)) return cache.place(commit, path);

@@ -7,23 +7,31 @@
  */
 import { copyFile, readFile, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { EmberwingError } from "../../errors.js";
 import type { HubRepo } from "../../hub/hub-repo.js";
+import { lockFile } from "../folder-lock.js";
+import { type BlobPart, folderName, type RepoCache } from "../hub/repo-cache.js";
+import { pause } from "../hub/retries.js";
 import { nodeFiles } from "../node-files.js";
+import { FilePart } from "./file-part.js";
 
 const COMMIT = /^[0-9a-f]{40}$/;
+/** How often a file that another process downloads is looked after. */
+const LOCK_POLL_MS = 200;
 
-export class RepoCache {
+export class SharedCache implements RepoCache {
+  readonly name: string;
+  readonly disk = nodeFiles;
   readonly #root: string;
-  /** Where the locks of downloads lie. */
-  readonly locks: string;
+  readonly #locks: string;
 
-  constructor(cacheDirectory: string, { type, id }: HubRepo) {
-    const name = `${type}s--${id.replace("/", "--")}`;
+  constructor(cacheDirectory: string, repo: HubRepo) {
+    const name = folderName(repo);
+    this.name = `the cache ${cacheDirectory}`;
     this.#root = join(cacheDirectory, name);
-    this.locks = join(cacheDirectory, ".locks", name);
+    this.#locks = join(cacheDirectory, ".locks", name);
   }
 
-  /** The commit that a branch or tag was at when it was last looked up; a commit is its own. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (COMMIT.test(revision)) return (await isThere(this.#snapshot(revision))) ? revision : undefined;
     const text = await readFile(join(this.#root, "refs", revision), "utf8").catch(() => "");
@@ -35,7 +43,6 @@ export class RepoCache {
     await nodeFiles.write(join(this.#root, "refs", revision), commit);
   }
 
-  /** The files that are there of a commit. */
   async paths(commit: string): Promise<string[]> {
     const paths = (await nodeFiles.list(this.#snapshot(commit), { recursive: true })) ?? [];
     const there = await Promise.all(paths.map((path) => isThere(this.place(commit, path))));
@@ -50,24 +57,38 @@ export class RepoCache {
     return isThere(this.place(commit, path));
   }
 
-  blob(hash: string): string {
-    return join(this.#root, "blobs", hash);
-  }
-
   async hasBlob(hash: string): Promise<boolean> {
-    return isThere(this.blob(hash));
+    return isThere(this.#blob(hash));
   }
 
-  /** Makes a path of a commit lead to a content. */
+  async whileLocked(hash: string, signal: AbortSignal | undefined, work: () => Promise<void>): Promise<void> {
+    await nodeFiles.makeWritable(this.#locks);
+    const lock = await waitForLock(join(this.#locks, `${hash}.emberwing`), signal);
+    try {
+      await work();
+    } finally {
+      await lock.release();
+    }
+  }
+
+  async part(hash: string): Promise<BlobPart> {
+    await nodeFiles.makeWritable(dirname(this.#blob(hash)));
+    return new FilePart(this.#blob(hash), hash);
+  }
+
   async link(commit: string, path: string, hash: string): Promise<void> {
     const place = this.place(commit, path);
     await nodeFiles.makeWritable(dirname(place));
     try {
-      await symlink(relative(dirname(place), this.blob(hash)), place);
+      await symlink(relative(dirname(place), this.#blob(hash)), place);
     } catch (error) {
       // Another process was faster; or the system has links only for administrators, as Windows does.
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") await copyFile(this.blob(hash), place);
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") await copyFile(this.#blob(hash), place);
     }
+  }
+
+  #blob(hash: string): string {
+    return join(this.#root, "blobs", hash);
   }
 
   #snapshot(commit: string): string {
@@ -81,4 +102,15 @@ async function isThere(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+async function waitForLock(path: string, signal: AbortSignal | undefined): ReturnType<typeof lockFile> {
+  for (;;) {
+    try {
+      return await lockFile(path, path);
+    } catch (error) {
+      if (!(error instanceof EmberwingError && error.code === "InUse")) throw error;
+      await pause(LOCK_POLL_MS, signal);
+    }
+  }
 }

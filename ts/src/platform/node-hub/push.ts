@@ -6,12 +6,12 @@ import { pathToFileURL } from "node:url";
 import type { CommitOperation } from "@huggingface/hub";
 import { EmberwingError } from "../../errors.js";
 import { type HubRepo, hubName } from "../../hub/hub-repo.js";
+import type { HubClient } from "../hub/client.js";
+import { listFiles, type RemoteFile, readRepoInfo } from "../hub/repo-info.js";
 import type { HubPush, PushResult } from "../hub.js";
 import { nodeFiles } from "../node-files.js";
-import type { HubClient } from "./client.js";
 import { gitHashOfFile, sha256OfFile } from "./content-hash.js";
 import { clientForWriting } from "./create-repo.js";
-import { listFiles, type RemoteFile, readRepoInfo } from "./repo-info.js";
 
 const BRANCH = "main";
 

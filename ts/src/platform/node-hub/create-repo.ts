@@ -1,9 +1,9 @@
 /** Repositories that are to be written to. */
 import { EmberwingError } from "../../errors.js";
 import { type HubRepo, hubName } from "../../hub/hub-repo.js";
+import { HubClient } from "../hub/client.js";
+import { readRepoInfo, unreadable } from "../hub/repo-info.js";
 import type { HubAccess } from "../hub.js";
-import { HubClient } from "./client.js";
-import { readRepoInfo, unreadable } from "./repo-info.js";
 import { hubSettings } from "./settings.js";
 
 export async function createRepo(repo: HubRepo, options: HubAccess & { private: boolean }): Promise<HubRepo> {
@@ -30,14 +30,14 @@ export async function clientForWriting(repo: HubRepo, { token, signal }: HubAcce
   const what = `pushing to ${hubName(repo)}`;
   if (settings.offline) throw new EmberwingError("Network", `${what}: HF_HUB_OFFLINE is set: unset it to push`);
   if (settings.token !== undefined) return new HubClient(settings, signal);
-  throw new EmberwingError("AccessDenied", `${what}: it needs a token that may write: set HF_TOKEN, or pass { token }`);
+  throw new EmberwingError("AccessDenied", `${what}: it needs a token that may write: ${settings.tokenAdvice}`);
 }
 
 async function userOf(client: HubClient, repo: HubRepo): Promise<string> {
   const { content } = await client.json(client.url("/api/whoami-v2"), { what: hubName(repo) });
   const { name } = (content ?? {}) as { name?: unknown };
   if (typeof name === "string" && /^[\w.-]+$/.test(name)) return name;
-  throw unreadable(repo, "the user's name");
+  throw unreadable(client, repo, "the user's name");
 }
 
 /** 409: there is one of that name already, as when the answer of a first attempt was lost. */

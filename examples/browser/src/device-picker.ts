@@ -6,7 +6,7 @@ import { moveModel } from "./model.js";
 import type { Session } from "./session.js";
 
 /** "no gpu (reason)" is no device. */
-export const isDevice = (name: string): boolean => !name.startsWith("no ");
+const isDevice = (name: string): boolean => !name.startsWith("no ");
 
 export function showDevices(session: Session, names: readonly string[]): void {
   const select = byId("device", HTMLSelectElement);

@@ -67,7 +67,7 @@ export class LossChart {
       grid: { stroke: colour("--line"), width: 1 },
     };
     return {
-      ...{ ...this.#size(), legend: { show: false }, cursor: { show: false }, padding: [8, 8, 0, 0] },
+      ...{ ...this.#size(), legend: { show: false }, cursor: { show: false }, padding: [8, 18, 0, 0] },
       scales: {
         x: { time: false, range: [0, this.#lastStep] },
         y: this.#isLog ? { distr: 3 } : { range: (_, __, highest) => [0, highest * 1.05 || 1] },

@@ -2,7 +2,7 @@
 import { createWorker } from "emberwing/worker";
 import { activity, setActivity } from "./activity.js";
 import { showAlert } from "./alert.js";
-import { isDevice, showDevices } from "./device-picker.js";
+import { showDevices } from "./device-picker.js";
 import { FilesView } from "./files-view.js";
 import { PaintView } from "./paint-view.js";
 import { PicturesView } from "./pictures-view.js";
@@ -15,11 +15,10 @@ import { TrainView } from "./train-view.js";
 async function start(): Promise<void> {
   const store = await RunStore.open();
   const api = await createWorker(store && { directory: store.directory });
-  const names = await api.devices();
-  // The best one comes last to a list that begins with the processor.
-  const device = names.find((name) => isDevice(name) && name.startsWith("gpu")) ?? "cpu";
-  const session = new Session({ api, store, device, model: await pretrainedModel(api, device) });
-  showDevices(session, names);
+  // A graphics card where there is one of hardware, otherwise the processor.
+  const model = await pretrainedModel(api, "auto");
+  const session = new Session({ api, store, device: await model.unet.device, model });
+  showDevices(session, await api.devices());
   new PaintView(session);
   new FilesView(session);
   const pictures = new PicturesView(session);

@@ -11,7 +11,8 @@ const COUNT = 8;
 
 export class PaintView {
   readonly #session: Session;
-  readonly #gallery = new Gallery(byId("gallery", HTMLDivElement));
+  readonly #host = byId("gallery", HTMLDivElement);
+  readonly #gallery = new Gallery(this.#host);
   readonly #form = byId("paint-form", HTMLFormElement);
   readonly #button = byId("paint", HTMLButtonElement);
   readonly #steps = byId("paint-steps", HTMLInputElement);
@@ -39,9 +40,14 @@ export class PaintView {
     setText(byId("model-name", HTMLParagraphElement), titleOf(model));
     setText(this.#status, "");
     this.#progress.value = 0;
-    for await (const { images } of paint(this.#session.api, model, { seed: 0, steps: 1, count: COUNT })) {
-      this.#gallery.show(images, "Noise, which pictures are painted from");
-      break;
+    try {
+      for await (const { images } of paint(this.#session.api, model, { seed: 0, steps: 1, count: COUNT })) {
+        this.#gallery.show(images, "Noise, which pictures are painted from");
+        this.#host.classList.add("waiting");
+        return;
+      }
+    } catch (error) {
+      showAlert(error, "Painting");
     }
   }
 
@@ -73,6 +79,7 @@ export class PaintView {
   #begin(stop: AbortController, steps: number): void {
     hideAlert();
     this.#stop = stop;
+    this.#host.classList.remove("waiting");
     this.#progress.max = steps;
     this.#progress.value = 0;
     setText(this.#button, "Stop painting");

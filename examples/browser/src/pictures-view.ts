@@ -74,9 +74,14 @@ export class PicturesView {
     addEventListener("drop", (event) => {
       event.preventDefault();
       card.classList.remove("target");
-      const files = [...(event.dataTransfer?.files ?? [])];
-      if (files.length > 0 && CHANGEABLE.includes(activity())) void this.take(files);
+      if (event.dataTransfer && CHANGEABLE.includes(activity())) this.#takeDropped(event.dataTransfer);
     });
+  }
+
+  #takeDropped({ files, items }: DataTransfer): void {
+    const folder = [...items].map((item) => item.webkitGetAsEntry()).find((entry) => entry?.isDirectory);
+    if (folder) showAlert(`${folder.name} is a folder. Please drop the pictures that are in it.`);
+    else if (files.length > 0) void this.take([...files]);
   }
 
   /** @returns Whether the pictures can be used. */

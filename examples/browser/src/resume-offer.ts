@@ -25,7 +25,9 @@ export class ResumeOffer {
 
   /** Looks what there is when the page is opened. */
   async begin(): Promise<void> {
-    this.#show(await this.#session.store?.read());
+    const { store } = this.#session;
+    // Another tab may be at it.
+    this.#show((await store?.isHeld()) ? undefined : await store?.read());
   }
 
   /** While a run goes on there is nothing to go on with, and after its end the page has its model. */
@@ -72,7 +74,13 @@ export class ResumeOffer {
   }
 
   async #clear(): Promise<void> {
-    await this.#session.store?.clear();
-    this.#show(undefined);
+    const { store } = this.#session;
+    try {
+      const letGo = await store?.hold();
+      await store?.clear().finally(letGo);
+      this.#show(undefined);
+    } catch (error) {
+      showAlert(error, "Discarding");
+    }
   }
 }

@@ -5,6 +5,7 @@ import type { LossPoint, TrainingPlan } from "./training-plan.js";
 export const RUN_FOLDER = "run";
 const RECORD = "run.json";
 const PICTURES = "pictures";
+const LOCK = "emberwing-demo";
 
 /** What the page has to know besides what the trainer keeps. */
 export interface RunRecord {
@@ -32,6 +33,27 @@ export class RunStore {
     } catch {
       return undefined;
     }
+  }
+
+  /**
+   * Of all tabs one trains: a second one would take the first one's checkpoints away.
+   *
+   * @returns What ends it; the browser ends it with the page.
+   */
+  hold(): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      const held = navigator.locks.request(LOCK, { ifAvailable: true }, (lock) => {
+        if (!lock) throw new Error("Another tab of this page is training. Please stop it there first.");
+        return new Promise<void>((letGo) => resolve(letGo));
+      });
+      held.catch(reject);
+    });
+  }
+
+  /** Whether a tab trains now. */
+  async isHeld(): Promise<boolean> {
+    const { held = [] } = await navigator.locks.query();
+    return held.some(({ name }) => name === LOCK);
   }
 
   /** The last run, where there is one that got as far as a checkpoint. */

@@ -30,7 +30,7 @@ export class Session {
   set model(next: Model) {
     const before = this.#model;
     this.#model = next;
-    if (before !== next && before.unet !== next.unet) before.unet.dispose();
+    if (before.unet !== next.unet) void before.unet.dispose();
     for (const listener of this.#listeners) listener(next);
   }
 

@@ -25,6 +25,7 @@ export class TrainView {
   readonly #form: TrainForm;
   readonly #chart = new LossChart();
   readonly #samples = new SamplesView();
+  readonly #train = byId("train", HTMLButtonElement);
   readonly #pause = byId("pause", HTMLButtonElement);
   readonly #stopButton = byId("stop", HTMLButtonElement);
   readonly #progress = byId("run-progress", HTMLProgressElement);
@@ -48,7 +49,7 @@ export class TrainView {
       this.#stop?.abort();
       this.#held?.letGo();
     });
-    usableDuring(["idle"], byId("train", HTMLButtonElement));
+    usableDuring(["idle"], this.#train);
     usableDuring(["training", "paused"], this.#pause, this.#stopButton);
     const note = session.store
       ? "Goes on after a reload, too."
@@ -76,15 +77,19 @@ export class TrainView {
         this.#tell(news, run.plan);
         await this.#held?.promise;
       }
-      this.#say(stop.signal.aborted ? "Training was stopped." : "Training is done: paint to see what the model has learned.");
+      this.#say(
+        stop.signal.aborted ? "Training was stopped." : "Training is done: paint to see what the model has learned.",
+      );
       setText(byId("run-left", HTMLElement), stop.signal.aborted ? "–" : "0 s");
     } catch (error) {
       showAlert(error, "Training");
     } finally {
       this.#stop = undefined;
       this.#held = undefined;
+      const hadFocus = [this.#pause, this.#stopButton, document.body].includes(document.activeElement as HTMLElement);
       this.#setButtons();
       setActivity("idle");
+      if (hadFocus) this.#train.focus({ preventScroll: true });
       this.#onEnd();
     }
   }
@@ -99,6 +104,8 @@ export class TrainView {
     for (const id of ["run-loss", "run-speed", "run-left"]) setText(byId(id, HTMLElement), "–");
     this.#setButtons();
     setActivity("training");
+    // The button that had the focus is hidden now.
+    this.#pause.focus();
     this.#say("Getting the pictures ready …");
   }
 
@@ -156,10 +163,11 @@ export class TrainView {
 
   #setButtons(): void {
     const isRunning = this.#stop !== undefined;
-    byId("train", HTMLButtonElement).hidden = isRunning;
+    this.#train.hidden = isRunning;
     this.#pause.hidden = !isRunning;
     this.#stopButton.hidden = !isRunning;
     setText(this.#pause, this.#held ? "Go on" : "Pause");
+    this.#pause.classList.toggle("primary", this.#held !== undefined);
   }
 
   /** To those who listen: rarely, and in whole sentences. */

@@ -12,7 +12,7 @@ import type { LossPoint, TrainingPlan } from "./training-plan.js";
 const CHECKPOINT_STEPS = 10;
 const BUTTERFLIES = 1000;
 /** The same noise each time, so that the pictures show what the steps in between have changed. */
-export const SAMPLES = { count: 4, steps: 15, seed: 0 } as const;
+export const SAMPLES = { count: 6, steps: 15, seed: 0 } as const;
 const SEED = 0;
 
 export type TrainingNews =
@@ -43,6 +43,15 @@ export interface TrainingRun {
  * @throws What the worker throws; the model is then as good as it got.
  */
 export async function* train(session: Session, run: TrainingRun): AsyncGenerator<TrainingNews, void, void> {
+  const letGo = await session.store?.hold();
+  try {
+    yield* trainHeld(session, run);
+  } finally {
+    letGo?.();
+  }
+}
+
+async function* trainHeld(session: Session, run: TrainingRun): AsyncGenerator<TrainingNews, void, void> {
   const { api, store } = session;
   const { plan, pictures, signal } = run;
   const losses = [...(run.losses ?? [])];
@@ -80,8 +89,8 @@ export async function* train(session: Session, run: TrainingRun): AsyncGenerator
     // The trainer has left a checkpoint of this step.
     await keep(false);
   } finally {
-    trainer.dispose();
-    dataset.dispose();
+    // Of a worker that has ended there is nothing to give back, and the reason has been told.
+    await Promise.allSettled([trainer.dispose(), dataset.dispose()]);
   }
 }
 

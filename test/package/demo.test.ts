@@ -199,10 +199,16 @@ describe.skipIf(!program)("the demo page", () => {
     expect(await page.locator("#left-out").textContent()).toMatch(/^1 file was left out:notes\.txt/);
     expect(await pictures("noised")).toHaveLength(6);
 
-    await setTraining("Go on with this model", { Steps: 2, "Samples every": 2, Batch: 1 });
+    await setTraining("Go on with this model", { Steps: 40, "Samples every": 40, Batch: 1 });
     await button("Train").click();
-    await expect.poll(loss, { timeout: 60_000 }).toMatch(/at step 2 of 2$/);
-    await expect.poll(() => page.locator("#model-name").textContent()).toMatch(/^Your model: 32 × 32/);
+    await expect.poll(loss, { timeout: 60_000 }).toMatch(/at step \d+ of 40$/);
+    await button("Stop").click();
+    await expect.poll(() => page.locator("#run-status").textContent()).toBe("Training was stopped.");
+    await open();
+    await button("Go on").click();
+    await expect.poll(loss, { timeout: 60_000 }).toMatch(/at step 40 of 40$/);
+    await expect.poll(() => page.locator("#run-status").textContent()).toMatch(/^Training is done/);
+    expect(await page.locator("#model-name").textContent()).toMatch(/^Your model: 32 × 32/);
   });
 
   test("pauses, and goes on after a reload from its last checkpoint", async () => {

@@ -38,7 +38,7 @@ export const PRESETS: readonly Preset[] = [
       title: "Go on with this model",
       detail: "It learns what you show it.",
     },
-    ...{ steps: 100, sampleEvery: 20, batchSize: 8, learningRate: 2e-4 },
+    ...{ steps: 200, sampleEvery: 25, batchSize: 8, learningRate: 5e-4 },
   },
 ];
 

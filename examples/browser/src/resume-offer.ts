@@ -52,10 +52,11 @@ export class ResumeOffer {
     const { store } = this.#session;
     const record = this.#record;
     if (!store || !record) return;
+    const { pictures } = record.plan;
     this.#host.hidden = true;
     try {
       if (record.finished) await this.#open(store);
-      else await trainView.resume(record, record.plan.ownPictures ? await store.pictures() : "butterflies");
+      else await trainView.resume(record, pictures ? await store.pictures(pictures) : "butterflies");
     } catch (error) {
       this.#host.hidden = false;
       showAlert(error, "Going on");

@@ -76,19 +76,15 @@ export class RunStore {
     await this.clear();
     if (pictures.length === 0) return;
     const folder = await this.directory.getDirectoryHandle(PICTURES, { create: true });
-    // Numbered: files of several folders may have one name, and their order decides about the batches.
-    for (const [index, file] of pictures.entries())
-      await write(folder, `${String(index).padStart(6, "0")} ${file.name}`, file);
+    for (const [index, file] of pictures.entries()) await write(folder, String(index), file);
   }
 
-  /** Those of the last run, in their order. */
-  async pictures(): Promise<File[]> {
+  /** Those of the last run, which the plan names. */
+  async pictures(names: readonly string[]): Promise<File[]> {
     const folder = await this.directory.getDirectoryHandle(PICTURES);
-    const names: string[] = [];
-    for await (const name of folder.keys()) names.push(name);
-    const files = names.sort().map(async (name) => {
-      const file = await (await folder.getFileHandle(name)).getFile();
-      return new File([file], name.slice(7), { type: file.type });
+    const files = names.map(async (name, index) => {
+      const handle = await folder.getFileHandle(String(index));
+      return new File([await handle.getFile()], name);
     });
     return Promise.all(files);
   }

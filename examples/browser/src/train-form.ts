@@ -1,7 +1,7 @@
 /** What is to be trained: a preset, and the numbers that go with it. */
 import { usableDuring } from "./activity.js";
 import { byId, h } from "./dom.js";
-import { formatOf, type PictureFormat } from "./picture-choice.js";
+import { formatOf, type PictureChoice, type PictureFormat } from "./picture-choice.js";
 import { NOISE_SCHEDULE, PRESETS, type Preset } from "./presets.js";
 import type { Session } from "./session.js";
 import type { TrainingPlan } from "./training-plan.js";
@@ -44,14 +44,15 @@ export class TrainForm {
     return this.#preset.model === undefined;
   }
 
-  async plan(ownPictures: boolean): Promise<TrainingPlan> {
+  async plan(choice: PictureChoice): Promise<TrainingPlan> {
     const { unet, scheduler } = this.#session.model;
     const { model } = this.#preset;
     const [steps, sampleEvery, batchSize, learningRate] = NUMBERS.map(
       ([id]) => byId(id, HTMLInputElement).valueAsNumber,
     );
     return {
-      ...{ name: "Your model", ownPictures },
+      name: "Your model",
+      ...(choice !== "butterflies" && { pictures: choice.map((file) => file.name) }),
       unet: model ?? (await unet.config),
       scheduler: model ? NOISE_SCHEDULE : await this.#scheduleOfModel(scheduler),
       ...({ steps, sampleEvery, batchSize, learningRate } as Pick<TrainingPlan, (typeof NUMBERS)[number][1]>),

@@ -64,7 +64,7 @@ export class TrainView {
 
   async #begin(): Promise<void> {
     const pictures = this.#pictures.choice;
-    const plan = await this.#form.plan(pictures !== "butterflies");
+    const plan = await this.#form.plan(pictures);
     await this.#run({ plan, pictures, ...(this.#form.goesOn && { model: this.#session.model }) });
   }
 

@@ -6,7 +6,8 @@ export interface TrainingPlan {
   readonly name: string;
   readonly unet: Partial<UNet2DModelConfig>;
   readonly scheduler: Partial<DDPMSchedulerConfig>;
-  readonly ownPictures: boolean;
+  /** The names of the user's pictures, in their order; absent: the butterflies. */
+  readonly pictures?: readonly string[];
   readonly steps: number;
   readonly batchSize: number;
   readonly learningRate: number;

@@ -1,19 +1,17 @@
-/** Where the model computes: what `devices()` names, and why there is not more. */
+/** Where the model computes. */
 import { activity, setActivity, usableDuring } from "./activity.js";
-import { showAlert } from "./alert.js";
+import { hideAlert, showAlert } from "./alert.js";
+import { deviceChoices } from "./device-names.js";
 import { byId, h } from "./dom.js";
 import { moveModel } from "./model.js";
 import type { Session } from "./session.js";
 
-/** "no gpu (reason)" is no device. */
-const isDevice = (name: string): boolean => !name.startsWith("no ");
-
+/** @param names What `devices()` gave. */
 export function showDevices(session: Session, names: readonly string[]): void {
+  const { choices, reasons } = deviceChoices(names);
   const select = byId("device", HTMLSelectElement);
-  const choices = names.filter(isDevice);
-  select.replaceChildren(...choices.map((name) => h("option", { value: name }, inWords(name))));
+  select.replaceChildren(...choices.map(({ value, text }) => h("option", { value }, text)));
   select.value = session.device;
-  const reasons = names.filter((name) => !isDevice(name));
   const note = byId("device-note", HTMLParagraphElement);
   note.hidden = reasons.length === 0;
   note.replaceChildren(reasons.join("; "));
@@ -21,10 +19,9 @@ export function showDevices(session: Session, names: readonly string[]): void {
   usableDuring(choices.length > 1 ? ["idle"] : [], select);
 }
 
-const inWords = (name: string): string => (name === "cpu" ? "Processor (CPU)" : name);
-
 async function move(session: Session, select: HTMLSelectElement): Promise<void> {
   const before = activity();
+  hideAlert();
   setActivity("loading");
   try {
     session.model = await moveModel(session.api, session.model, select.value);

@@ -1,6 +1,6 @@
 /**
  * Trains the model that the page opens with, on the built-in butterflies, and writes it in half precision to
- * `public/model`.
+ * `public/model`. Pictures that it paints are in `emberwing-output/demo.png` then.
  *
  *   npm run demo:pretrain
  *   STEPS=20 OUTPUT=/tmp/model npm run demo:pretrain   few steps, elsewhere
@@ -8,7 +8,6 @@
  * Takes about 25 minutes on two cores. The same seed on the same machine gives the same file.
  */
 
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   DDIMPipeline,
@@ -68,4 +67,4 @@ const { images } = await new DDIMPipeline({ unet, scheduler: ddim }).generate({
   numInferenceSteps: 25,
   seed: 0,
 });
-await imageGrid(images).save(join(OUTPUT, "..", "samples.png"));
+await imageGrid(images).save("emberwing-output/demo.png");

@@ -36,7 +36,8 @@ globalThis.bench = {
   adapter,
 
   async start(backend) {
-    await api.init();
+    // Beside the peer on WebGPU a program in place of a card counts too: both sides have the same one.
+    await api.init({ gpu: backend === "webgpu" });
     const devices = api.devices();
     sides.emberwing = new Ours(api, "cpu");
     const card = devices.find((name) => name.startsWith("gpu"));

@@ -29,6 +29,7 @@ describe("a page's graphics card", () => {
   });
 
   test.for([
+    ["no navigator", undefined, undefined, /no WebGPU here/],
     ["no WebGPU", {}, true, /no WebGPU here/],
     ["a page without https", {}, false, /secure pages/],
   ] as const)("%s", async ([, navigator, isSecureContext, reason]) => {

@@ -31,7 +31,8 @@ const LIMITS = {
 
 /** The card, or why there is none. */
 export async function findGraphicsCard(softwareToo: boolean): Promise<GraphicsCard | string> {
-  const { gpu } = globalThis.navigator as { gpu?: Gpu };
+  // Node 20 has no navigator.
+  const gpu = (globalThis.navigator as { gpu?: Gpu } | undefined)?.gpu;
   if (!gpu) {
     return globalThis.isSecureContext === false
       ? "browsers keep WebGPU for secure pages: https, or localhost"

@@ -51,28 +51,30 @@ async function prepareBindgen() {
   return program;
 }
 
-/** @param {string} module */
-async function optimise(module) {
+/**
+ * @param {string} module
+ * @param {string} level `-O3` for speed, `-Os` for size
+ */
+async function optimise(module, level) {
   const flags = FEATURES.map((feature) => `--enable-${feature}`);
   const program = join(root, "node_modules/binaryen/bin/wasm-opt");
-  await run(process.execPath, [program, "-O3", ...flags, module, "-o", `${module}.new`]);
+  await run(process.execPath, [program, level, ...flags, module, "-o", `${module}.new`]);
   renameSync(`${module}.new`, module);
 }
 
 /**
  * Compiles crates/wasm to `dist/wasm/<name>.js` and `<name>_bg.wasm`.
  * @param {string} name
- * @param {string} profile cargo's
- * @param {string[]} features
+ * @param {{ profile: string, features?: string[], level: string }} how cargo's profile and features, wasm-opt's level
  */
-async function build(name, profile, features = []) {
+async function build(name, { profile, features = [], level }) {
   const bindgen = await prepareBindgen();
   const { args, env } = await prepareWasmTarget();
   await run("cargo", ["build", ...args, ...CRATE, "--profile", profile, ...features, "--target", TARGET], env);
   mkdirSync(FOLDER, { recursive: true });
   const compiled = join(cargoTarget, TARGET, profile, "emberwing_wasm.wasm");
   await run(bindgen, [compiled, "--target", "web", "--out-dir", FOLDER, "--out-name", name]);
-  await optimise(join(FOLDER, `${name}_bg.wasm`));
+  await optimise(join(FOLDER, `${name}_bg.wasm`), level);
 }
 
 const INPUTS = [".cargo", "Cargo.toml", "Cargo.lock", "crates/core/src", "crates/core/Cargo.toml", "crates/wasm"];
@@ -87,7 +89,7 @@ export const wasm = {
   rust: true,
   inputs: INPUTS,
   outputs: outputs("emberwing"),
-  build: () => build("emberwing", "wasm"),
+  build: () => build("emberwing", { profile: "wasm", level: "-O3" }),
 };
 
 /** @type {import("./steps.mjs").Step} */
@@ -97,5 +99,5 @@ export const wasmGpu = {
   rust: true,
   inputs: INPUTS,
   outputs: outputs("emberwing_gpu"),
-  build: () => build("emberwing_gpu", "wasm-gpu", ["--features", "gpu"]),
+  build: () => build("emberwing_gpu", { profile: "wasm-gpu", features: ["--features", "gpu"], level: "-Os" }),
 };

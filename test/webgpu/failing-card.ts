@@ -2,6 +2,8 @@
  * A worker whose graphics card fails, as its name says: "wrong" takes nothing but zeros in; "lost" goes away when anything is
  * said on the channel of that name.
  */
+// It only listens when it is loaded: what is changed below is changed before a card is asked for.
+import "../../ts/src/worker-host.js";
 
 /** The part of WebGPU that is changed here; TypeScript's libraries do not have it yet. */
 declare const GPUQueue: { prototype: { writeBuffer(...args: unknown[]): void } };
@@ -23,7 +25,3 @@ if (self.name === "lost") {
     return device;
   };
 }
-
-await import("../../ts/src/worker-host.js");
-
-export {};

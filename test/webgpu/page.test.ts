@@ -55,9 +55,9 @@ test("memory stays level while training", async () => {
     }
   };
   // A program in place of a card takes seconds for a step.
-  await train(3);
+  await train(2);
   const buffers = countBuffers();
-  await train(9);
+  await train(4);
   // Buffers for reading a result come and go.
   expect(buffers.bytes()).toBeLessThan(1e6);
 });

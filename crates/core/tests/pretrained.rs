@@ -4,7 +4,7 @@
 
 use emberwing_core::pretrained::config::{read_config, write_config};
 use emberwing_core::pretrained::python_json;
-use emberwing_core::pretrained::safetensors::write_safetensors;
+use emberwing_core::pretrained::safetensors::{SavedType, write_safetensors};
 use emberwing_core::pretrained::shards::ShardIndex;
 use emberwing_core::pretrained::weights::{Tensor, Weights};
 use std::collections::BTreeMap;
@@ -54,7 +54,8 @@ fn tensors(weights: &Weights) -> Vec<(&str, &Tensor)> {
 }
 
 fn to_bytes<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Vec<u8> {
-    write_safetensors(tensors.into_iter().map(|(name, tensor)| (name, &tensor.shape[..], &tensor.data[..]))).unwrap()
+    let tensors = tensors.into_iter().map(|(name, tensor)| (name, &tensor.shape[..], &tensor.data[..]));
+    write_safetensors(tensors, SavedType::Float32).unwrap()
 }
 
 /// Marsaglia's xorshift: the mutations are the same in every run.

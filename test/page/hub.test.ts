@@ -234,7 +234,8 @@ describe("faults", () => {
     await expect(load({ signal: controller.signal, onProgress })).rejects.toBe(reason);
     await requests();
     await load();
-    expect(await ranges()).toEqual(["bytes=1000-"]);
+    // Where the abort came before the silent answer, that one is still to come, and is asked again.
+    expect(new Set(await ranges())).toEqual(new Set(["bytes=1000-"]));
     await expect(load({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
 

@@ -12,30 +12,34 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 import { build } from "vite";
-import { CHROMIUM_FLAGS, chromium as chromiumPath } from "../scripts/build/chromium.mjs";
-import { serveCheckout } from "./browser/server.mjs";
+import { CHROMIUM_FLAGS, chromium as chromiumPath, WEBGPU_FLAGS } from "../scripts/build/chromium.mjs";
+import { serveFolder } from "../scripts/serve-folder.mjs";
 import { PAGE_CASES, SOFTWARE_CARD_CASES, START_IN_PAGE } from "./cases.mjs";
 import { describeMachine, summarise, table, writeRecord } from "./report.mjs";
+import { named, roundsOf, WARM_UP } from "./rounds.mjs";
 
 /**
  * What TensorFlow.js computes with. `isolated` pages may share memory between threads, which its wasm backend then does.
  * Headless Chromium has no graphics card but SwiftShader, which computes on the processor.
  */
-const BACKENDS = {
-  wasm: { backend: "wasm", isolated: false, flags: [] },
-  "wasm-threads": { backend: "wasm", isolated: true, flags: [] },
-  webgpu: {
+const BACKENDS = [
+  { name: "wasm", backend: "wasm", isolated: false, flags: [] },
+  { name: "wasm-threads", backend: "wasm", isolated: true, flags: [] },
+  {
+    name: "webgpu",
     backend: "webgpu",
     isolated: false,
-    flags: ["--enable-unsafe-webgpu", ...(hardware() ? [] : ["--use-webgpu-adapter=swiftshader"])],
+    flags: hardware() ? ["--enable-unsafe-webgpu"] : WEBGPU_FLAGS,
   },
-};
+];
 
-const WARM_UP = 2;
-const QUICK_ROUNDS = 3;
+/** With these a page may share memory between threads. */
+const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+
 /** The outputs of both sides may be so far apart, and the gradients by this share: otherwise they are two models. */
 const CLOSE = { output: 1e-3, gradient: 1e-3 };
 
+const CHECKOUT = fileURLToPath(new URL("..", import.meta.url));
 const PEER = fileURLToPath(new URL("browser", import.meta.url));
 
 function hardware() {
@@ -45,7 +49,7 @@ function hardware() {
 function options() {
   const { values } = parseArgs({
     options: {
-      backends: { type: "string", default: Object.keys(BACKENDS).join(",") },
+      backends: { type: "string" },
       cases: { type: "string" },
       rounds: { type: "string" },
       quick: { type: "boolean", default: false },
@@ -55,37 +59,17 @@ function options() {
   return {
     ...values,
     rounds: roundsOf(values),
-    backends: some("--backends", values.backends, Object.keys(BACKENDS)),
-    names:
-      values.cases &&
-      some(
-        "--cases",
-        values.cases,
-        [START_IN_PAGE, ...ALL].map(({ name }) => name),
-      ),
+    backends: values.backends === undefined ? BACKENDS : named("--backends", values.backends, BACKENDS),
+    chosen: values.cases && named("--cases", values.cases, [START_IN_PAGE, ...ALL]),
   };
 }
 
 const ALL = [...PAGE_CASES, ...SOFTWARE_CARD_CASES];
 
 /** The cases that were asked for by name, or those that a backend gets through. */
-function casesOf(backend, names) {
-  if (names) return ALL.filter(({ name }) => names.includes(name));
-  return backend === "webgpu" && !hardware() ? SOFTWARE_CARD_CASES : PAGE_CASES;
-}
-
-/** The number asked for, or none: each case then has its own. */
-function roundsOf({ rounds, quick }) {
-  if (rounds === undefined) return quick ? QUICK_ROUNDS : undefined;
-  if (!/^[1-9]\d*$/.test(rounds)) throw new Error(`--rounds: expected a positive integer, got ${rounds}`);
-  return Number(rounds);
-}
-
-function some(option, given, known) {
-  const names = given.split(",");
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new Error(`${option}: expected some of ${known.join(", ")}, got ${unknown}`);
-  return names;
+function casesOf({ name }, chosen) {
+  if (chosen) return ALL.filter((each) => chosen.includes(each));
+  return name === "webgpu" && !hardware() ? SOFTWARE_CARD_CASES : PAGE_CASES;
 }
 
 function installPeer() {
@@ -113,7 +97,7 @@ async function bundlePeer() {
 async function withPage({ flags, isolated }, path, work) {
   const executablePath = chromiumPath();
   if (!executablePath) throw new Error("there is no Chromium here: install one, or name it with CHROMIUM_PATH");
-  const server = await serveCheckout({ isolated });
+  const server = await serveFolder(CHECKOUT, { headers: isolated ? ISOLATION : {} });
   const browser = await chromium.launch({ executablePath, args: [...CHROMIUM_FLAGS, ...flags] });
   try {
     const page = await browser.newPage();
@@ -149,11 +133,11 @@ async function measureStart(rounds) {
 const ask = (page, action, ...args) =>
   page.evaluate(([action, args]) => globalThis.bench[action](...args), [action, args]);
 
-async function measureBackend(name, cases, { rounds, quick }) {
-  return withPage(BACKENDS[name], "bench/browser/index.html", async (page) => {
+async function measureBackend({ name, backend, ...setting }, cases, { rounds, quick }) {
+  return withPage(setting, "bench/browser/index.html", async (page) => {
     await page.waitForFunction("globalThis.bench");
     const adapter = await ask(page, "adapter");
-    const { devices, isolated, tensorflow } = await ask(page, "start", BACKENDS[name].backend);
+    const { devices, isolated, tensorflow } = await ask(page, "start", backend);
     const sides = sidesOf(devices, adapter, name, tensorflow);
     const about = describe(name, sides, isolated, adapter, tensorflow);
     process.stderr.write(`${about}\n`);
@@ -217,22 +201,22 @@ async function inTurns(page, sides, rounds, warmUp) {
 }
 
 async function main() {
-  const { backends, names, rounds, quick, json } = options();
+  const { backends, chosen, rounds, quick, json } = options();
   installPeer();
   await bundlePeer();
   const machine = describeMachine();
   console.log(machine);
   const record = { machine, backends: [] };
-  if (!names || names.includes(START_IN_PAGE.name)) {
+  if (!chosen || chosen.includes(START_IN_PAGE)) {
     process.stderr.write(`${START_IN_PAGE.name} …\n`);
     const sides = [{ name: "emberwing" }];
     record.start = summarise(START_IN_PAGE, sides, [await measureStart(rounds ?? START_IN_PAGE.rounds)]);
     console.log(`\n${table([record.start], sides)}`);
   }
-  for (const name of backends) {
-    const cases = casesOf(name, names);
+  for (const backend of backends) {
+    const cases = casesOf(backend, chosen);
     if (cases.length === 0) continue;
-    const measured = await measureBackend(name, cases, { rounds, quick });
+    const measured = await measureBackend(backend, cases, { rounds, quick });
     record.backends.push(measured);
     console.log(
       `\n${measured.about}\nMedian (least – most) of each side.\n\n${table(measured.results, measured.sides)}`,

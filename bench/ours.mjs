@@ -1,48 +1,22 @@
 /** Our side: reads tasks, one line of JSON each, and does them with the public API. `peer.py` is its twin. */
 
 import { createInterface } from "node:readline";
-import { AdamW, DDPMScheduler, Generator, UNet2DModel } from "emberwing";
+import * as api from "emberwing";
+import { STEPS, schedulerOf, timed } from "./steps.mjs";
 
-const TASKS = { train, denoise };
-const generator = new Generator(0);
-const scheduler = new DDPMScheduler({ numTrainTimesteps: 1000, betaSchedule: "squaredcos_cap_v2" });
+const generator = new api.Generator(0);
+const scheduler = schedulerOf(api);
 let step;
-
-/** The course's loop: noise, timesteps, loss, gradients, AdamW. */
-function train(unet, shape) {
-  const clean = generator.rand(shape);
-  const optimizer = new AdamW(unet, { learningRate: 4e-4 });
-  return async () => {
-    const noise = generator.randn(shape);
-    const timesteps = generator.randint(0, 1000, shape.slice(0, 1));
-    const sample = scheduler.addNoise(clean, noise, timesteps);
-    await unet.backward({ sample, timesteps, target: noise });
-    await optimizer.step();
-    await optimizer.zeroGrad();
-  };
-}
-
-/** The model, then the scheduler, down the thousand timesteps. */
-function denoise(unet, shape) {
-  let sample = generator.randn(shape);
-  let index = 0;
-  scheduler.setTimesteps(1000);
-  return async () => {
-    const t = scheduler.timesteps[index++];
-    sample = scheduler.step(await unet.forward(sample, t), t, sample, { generator }).prevSample;
-  };
-}
 
 const ACTIONS = {
   async prepare({ task, model, batch, device }) {
-    const unet = await UNet2DModel.create(model, { generator, device });
-    step = TASKS[task](unet, [batch, 3, model.sampleSize, model.sampleSize]);
+    const unet = await api.UNet2DModel.create(model, { generator, device });
+    const shape = [batch, 3, model.sampleSize, model.sampleSize];
+    step = STEPS[task](api, { unet, generator, scheduler, shape });
     return {};
   },
   async step() {
-    const start = performance.now();
-    await step();
-    return { seconds: (performance.now() - start) / 1000 };
+    return { seconds: await timed(step) };
   },
   async memory() {
     return { bytes: process.resourceUsage().maxRSS * 1024 };

@@ -8,11 +8,8 @@ import { parseArgs } from "node:util";
 import { CASES, GPU_CASES } from "./cases.mjs";
 import { MEASURES } from "./measure.mjs";
 import { describeMachine, summarise, table, writeRecord } from "./report.mjs";
+import { named, roundsOf, WARM_UP } from "./rounds.mjs";
 import { sides, threads } from "./sides.mjs";
-
-const WARM_UP = 2;
-/** Rounds of `--quick`: enough to see that it runs, and roughly where it stands. */
-const QUICK_ROUNDS = 3;
 
 function options() {
   const { values } = parseArgs({
@@ -27,21 +24,9 @@ function options() {
   return { ...values, rounds: roundsOf(values), cases: casesOf(values) };
 }
 
-/** The number asked for, or none: each case then has its own. */
-function roundsOf({ rounds, quick }) {
-  if (rounds === undefined) return quick ? QUICK_ROUNDS : undefined;
-  if (!/^[1-9]\d*$/.test(rounds)) throw new Error(`--rounds: expected a positive integer, got ${rounds}`);
-  return Number(rounds);
-}
-
 function casesOf({ cases: names, device }) {
   const all = device === "cpu" ? CASES : GPU_CASES;
-  if (names === undefined) return all;
-  return names.split(",").map((name) => {
-    const found = all.find((each) => each.name === name);
-    if (!found) throw new Error(`--cases: expected some of ${all.map((each) => each.name).join(", ")}, got ${name}`);
-    return found;
-  });
+  return names === undefined ? all : named("--cases", names, all);
 }
 
 /** The card as emberwing names it. */

@@ -1,6 +1,6 @@
 /** Our side in the page: the public API, as a page of a user has it. */
+import { STEPS, schedulerOf, timed } from "../steps.mjs";
 
-/** The course's loop, and one step of sampling by hand: what `bench/ours.mjs` does in Node. */
 export class Ours {
   #api;
   #device;
@@ -14,42 +14,15 @@ export class Ours {
   }
 
   async prepare({ task, model, batch }) {
-    const { DDPMScheduler, Generator, UNet2DModel } = this.#api;
-    const generator = new Generator(0);
-    const scheduler = new DDPMScheduler({ numTrainTimesteps: 1000, betaSchedule: "squaredcos_cap_v2" });
-    this.#unet = await UNet2DModel.create(model, { generator: new Generator(1), device: this.#device });
+    const { Generator, UNet2DModel } = this.#api;
+    const unet = await UNet2DModel.create(model, { generator: new Generator(1), device: this.#device });
     const shape = [batch, 3, model.sampleSize, model.sampleSize];
-    this.#step = this[task](shape, generator, scheduler);
+    const [generator, scheduler] = [new Generator(0), schedulerOf(this.#api)];
+    this.#step = STEPS[task](this.#api, { unet, generator, scheduler, shape });
+    this.#unet = unet;
   }
 
-  train(shape, generator, scheduler) {
-    const clean = generator.rand(shape);
-    const optimizer = new this.#api.AdamW(this.#unet, { learningRate: 4e-4 });
-    return async () => {
-      const noise = generator.randn(shape);
-      const timesteps = generator.randint(0, 1000, shape.slice(0, 1));
-      const sample = scheduler.addNoise(clean, noise, timesteps);
-      await this.#unet.backward({ sample, timesteps, target: noise });
-      await optimizer.step();
-      await optimizer.zeroGrad();
-    };
-  }
-
-  denoise(shape, generator, scheduler) {
-    let sample = generator.randn(shape);
-    let index = 0;
-    scheduler.setTimesteps(1000);
-    return async () => {
-      const t = scheduler.timesteps[index++];
-      sample = scheduler.step(await this.#unet.forward(sample, t), t, sample, { generator }).prevSample;
-    };
-  }
-
-  async step() {
-    const start = performance.now();
-    await this.#step();
-    return (performance.now() - start) / 1000;
-  }
+  step = () => timed(this.#step);
 
   /** For the check that both sides have the same model. */
   get unet() {

@@ -8,9 +8,9 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import { build } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { CHROMIUM_FLAGS, chromium as chromiumPath } from "../../scripts/build/chromium.mjs";
+import { type FolderServer, serveFolder } from "../../scripts/serve-folder.mjs";
 import { DDIMPipeline, DDIMScheduler, DDPMPipeline, type PretrainedSource } from "../../ts/src/node.js";
 import { maxDifference } from "../closeness.js";
-import { type StaticServer, serveFolder } from "./static-server.js";
 
 const demo = fileURLToPath(new URL("../../examples/browser", import.meta.url));
 const model = join(demo, "public/model");
@@ -48,7 +48,7 @@ describe("the model that the page opens with", () => {
 
 describe.skipIf(!program)("the demo page", () => {
   let folder: string;
-  let server: StaticServer;
+  let server: FolderServer;
   let browser: Browser;
   let context: BrowserContext;
   let page: Page;
@@ -58,7 +58,7 @@ describe.skipIf(!program)("the demo page", () => {
     folder = await mkdtemp(join(tmpdir(), "emberwing-demo-"));
     const outDir = join(folder, "built");
     await build({ configFile: join(demo, "vite.config.ts"), logLevel: "error", build: { outDir } });
-    server = await serveFolder(outDir, { ".css": "text/css", ".svg": "image/svg+xml" });
+    server = await serveFolder(outDir);
     browser = await chromium.launch({ executablePath: program as string, args: CHROMIUM_FLAGS });
   });
   afterAll(async () => {

@@ -9,9 +9,9 @@ import { build, createServer } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import webpack from "webpack";
 import { CHROMIUM_FLAGS, chromium as chromiumPath } from "../../scripts/build/chromium.mjs";
+import { type FolderServer, serveFolder } from "../../scripts/serve-folder.mjs";
 import { DDPMPipeline } from "../../ts/src/node.js";
 import { maxDifference } from "../closeness.js";
-import { type StaticServer, serveFolder } from "./static-server.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = chromiumPath();
@@ -32,7 +32,7 @@ interface PageResult {
 describe.skipIf(!program)("a page", () => {
   let project: string;
   let browser: Browser;
-  const servers: StaticServer[] = [];
+  const servers: FolderServer[] = [];
 
   beforeAll(async () => {
     project = await mkdtemp(join(tmpdir(), "emberwing-page-"));
@@ -59,8 +59,8 @@ describe.skipIf(!program)("a page", () => {
     await rm(project, { recursive: true });
   });
 
-  async function serve(folder: string, types?: Record<string, string>): Promise<string> {
-    const server = await serveFolder(folder, types);
+  async function serve(folder: string, types: Record<string, string> = {}): Promise<string> {
+    const server = await serveFolder(folder, { types });
     servers.push(server);
     return server.url;
   }

@@ -14,6 +14,13 @@ export interface Content {
   size: number;
 }
 
+/** What an answer of the hub says of a file, checked: contents are kept by that hash. */
+export function announced(file: HubFile, hash: string, size: string | number): Content {
+  if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash) && /^\d+$/.test(String(size))) return { hash, size: Number(size) };
+  const problem = `expected the hub to say its hash and size, got ${hash} and ${size}`;
+  throw new EmberwingError("Network", `${fileName(file)}: ${problem}`);
+}
+
 /** Which file. */
 export interface HubFile {
   client: HubClient;

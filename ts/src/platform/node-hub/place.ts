@@ -1,7 +1,6 @@
 /** The hub in Node: the cache that all programs share, the environment's settings, and what a file's headers announce. */
-import { EmberwingError } from "../../errors.js";
 import type { HubRepo } from "../../hub/hub-repo.js";
-import { type Content, fileName, fileUrl, type HubFile, IDENTITY } from "../hub/download.js";
+import { announced, type Content, fileName, fileUrl, type HubFile, IDENTITY } from "../hub/download.js";
 import { withRetries } from "../hub/retries.js";
 import { type HubPlace, openSnapshot } from "../hub/snapshot.js";
 import type { HubOptions, HubSnapshot } from "../hub.js";
@@ -27,6 +26,5 @@ async function contentOf(file: HubFile): Promise<Content> {
   );
   const hash = (headers.get("X-Linked-Etag") ?? headers.get("ETag") ?? "").replace(/^W\/|"/g, "");
   const size = headers.get("X-Linked-Size") ?? headers.get("Content-Length") ?? "";
-  if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash) && /^\d+$/.test(size)) return { hash, size: Number(size) };
-  throw new EmberwingError("Network", `${what}: expected the hub to say its hash and size, got ${hash} and ${size}`);
+  return announced(file, hash, size);
 }

@@ -1,8 +1,7 @@
 /** The hub in a page: contents are kept by the browser, and what the hub announces of files is its list of them. */
 import { EmberwingError } from "../../errors.js";
 import { type HubRepo, hubName } from "../../hub/hub-repo.js";
-import type { Content, HubFile } from "../hub/download.js";
-import { fileName } from "../hub/download.js";
+import { announced, type Content, fileName, type HubFile } from "../hub/download.js";
 import { listFiles, type RemoteFile } from "../hub/repo-info.js";
 import { ATTEMPTS } from "../hub/retries.js";
 import {
@@ -56,8 +55,6 @@ function announcements(): (file: HubFile) => Promise<Content> {
     list ??= listFiles(client, repo, commit).then((files) => new Map(files.map((each) => [each.path, each])));
     const found = (await list).get(path);
     if (!found) throw new EmberwingError("MissingFile", `${fileName(file)}: there is no such file`);
-    const hash = found.sha256 ?? found.oid;
-    if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)) return { hash, size: found.size };
-    throw new EmberwingError("Network", `${fileName(file)}: expected the hub to say its hash, got ${hash}`);
+    return announced(file, found.sha256 ?? found.oid, found.size);
   };
 }

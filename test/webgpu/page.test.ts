@@ -1,6 +1,7 @@
 /** What is true of WebGPU alone: a card that fails is found out, and the page lives on; its memory does not grow. */
 import { AdamW, devices, Generator, UNet2DModel } from "emberwing";
 import { expect, test } from "vitest";
+import { init } from "../../ts/src/browser.js";
 import { createWorker, type WorkerApi } from "../../ts/src/worker.js";
 import { tiny } from "../gpu/tiny.js";
 
@@ -15,6 +16,12 @@ async function start(name: string): Promise<WorkerApi & Disposable> {
 
 test("the card is there, with its name", () => {
   expect(devices()).toEqual(["cpu", expect.stringMatching(/^gpu:0 \(.+, WebGPU, software\)$/)]);
+});
+
+test("a second init keeps the card that the first one opened", async () => {
+  using unet = await UNet2DModel.create(tiny, { device: "gpu" });
+  await init({ gpu: true });
+  expect(devices()).toEqual(["cpu", unet.device]);
 });
 
 test("a card that computes something else is not used, and the reason is told", async () => {

@@ -78,8 +78,12 @@ async function loadCore(wasm: WasmSource | undefined, gpu: boolean | undefined, 
   return core as Core;
 }
 
+/** The module whose card is open. A browser opens it once, and models live in it. */
+let coreWithCard: Core | undefined;
+
 /** The module for graphics cards with its card open, or why there is none. */
 async function openGraphicsCard(softwareToo: boolean, wasm: WasmSource | undefined): Promise<Core | string> {
+  if (coreWithCard) return coreWithCard;
   const card = await findGraphicsCard(softwareToo);
   if (typeof card === "string") return card;
   try {
@@ -87,7 +91,8 @@ async function openGraphicsCard(softwareToo: boolean, wasm: WasmSource | undefin
     await gpuBinding.default(initInput(wasm));
     await gpuBinding.openGraphicsCard(card.name, card.software);
     const core: unknown = gpuBinding satisfies Binding;
-    return core as Core;
+    coreWithCard = core as Core;
+    return coreWithCard;
   } catch (error) {
     return `${card.name}: ${(error as Error).message}`;
   }

@@ -1,6 +1,6 @@
 //! The register-blocked matrix product all convolutions and linear layers end in.
 //!
-//! A tile of 6 rows by `TILE_VECTORS` vectors of `C` stays in registers while `k` runs: each step loads one row of `B` and
+//! A tile of `TILE_ROWS` rows by `TILE_VECTORS` vectors of `C` stays in registers while `k` runs: each step loads one row of `B` and
 //! broadcasts one element of each row of `A`. `B` is a panel of at most [`PANEL`] columns that stays in the
 //! first-level cache; `A` needs no packing.
 
@@ -9,8 +9,6 @@ use super::simd::{Simd, isa_entry};
 
 /// Columns of a packed panel of `B`.
 pub(crate) const PANEL: usize = 64;
-/// Rows of a register tile.
-const TILE_ROWS: usize = 6;
 
 /// A matrix read one element at a time: element `(i, k)` lies at `pointer[i * row + k * depth]`.
 #[derive(Clone, Copy)]
@@ -90,14 +88,13 @@ unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
         }
         let mut left = p.depth;
         if p.a.depth == 1 {
-            // Four steps at constant distances: WebAssembly has no other way to save the additions for the addresses.
-            while left >= 4 {
-                for k in 0..4 {
+            while left >= S::TILE_STEPS {
+                for k in 0..S::TILE_STEPS {
                     step(s, &mut sums, a.add(k), p.a.row, b);
                     b = b.wrapping_add(p.b.row);
                 }
-                a = a.wrapping_add(4);
-                left -= 4;
+                a = a.wrapping_add(S::TILE_STEPS);
+                left -= S::TILE_STEPS;
             }
         }
         while left > 0 {
@@ -119,7 +116,7 @@ unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
 /// As for [`tile`].
 #[inline(always)]
 unsafe fn strip<S: Simd, const VECTORS: usize>(s: S, p: &Product, column: usize) {
-    let groups = p.rows.div_ceil(TILE_ROWS);
+    let groups = p.rows.div_ceil(S::TILE_ROWS);
     for group in 0..groups {
         let rows = part(group, groups, p.rows);
         // SAFETY: rows and columns lie inside the matrices.
@@ -127,12 +124,12 @@ unsafe fn strip<S: Simd, const VECTORS: usize>(s: S, p: &Product, column: usize)
             let a = p.a.pointer.add(rows.start * p.a.row);
             let b = p.b.pointer.add(column);
             let c = p.c.pointer.add(rows.start * p.c.row + column);
-            match rows.len() {
-                1 => tile::<S, 1, VECTORS>(s, p, a, b, c),
-                2 => tile::<S, 2, VECTORS>(s, p, a, b, c),
-                3 => tile::<S, 3, VECTORS>(s, p, a, b, c),
-                4 => tile::<S, 4, VECTORS>(s, p, a, b, c),
-                5 => tile::<S, 5, VECTORS>(s, p, a, b, c),
+            match (rows.len(), S::TILE_ROWS) {
+                (1, _) => tile::<S, 1, VECTORS>(s, p, a, b, c),
+                (2, _) => tile::<S, 2, VECTORS>(s, p, a, b, c),
+                (3, _) => tile::<S, 3, VECTORS>(s, p, a, b, c),
+                (4, _) | (_, 4) => tile::<S, 4, VECTORS>(s, p, a, b, c),
+                (5, _) => tile::<S, 5, VECTORS>(s, p, a, b, c),
                 _ => tile::<S, 6, VECTORS>(s, p, a, b, c),
             }
         }

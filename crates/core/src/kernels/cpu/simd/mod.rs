@@ -37,8 +37,12 @@ pub(crate) trait Simd: Copy {
     /// A vector register of `LANES` floats.
     type V: Copy;
     const LANES: usize;
-    /// Vectors side by side in one register tile of the matrix kernel (see `microkernel`).
+    /// Rows of a register tile of the matrix kernel (see `microkernel`): 4 or 6.
+    const TILE_ROWS: usize = 6;
+    /// Vectors side by side in it.
     const TILE_VECTORS: usize;
+    /// Steps of its depth that are written out.
+    const TILE_STEPS: usize = 4;
 
     fn splat(self, x: f32) -> Self::V;
     fn add(self, a: Self::V, b: Self::V) -> Self::V;

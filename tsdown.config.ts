@@ -1,6 +1,10 @@
 import { defineConfig, type Rolldown, type UserConfig } from "tsdown";
 
-const WASM: Record<string, string> = { "#wasm": "./wasm/emberwing.js", "#wasm-gpu": "./wasm/emberwing_gpu.js" };
+const WASM: Record<string, string> = {
+  "#wasm": "./wasm/emberwing.js",
+  "#wasm-threads": "./wasm/emberwing_threads.js",
+  "#wasm-gpu": "./wasm/emberwing_gpu.js",
+};
 
 /**
  * The wasm-bindgen modules stay files of their own, so that `new URL("emberwing_bg.wasm", import.meta.url)` inside them
@@ -44,7 +48,7 @@ export default defineConfig([
   { ...shared, entry: ["ts/src/node.ts"], format: "cjs", platform: "node", dts: true },
   {
     ...shared,
-    entry: ["ts/src/browser.ts", "ts/src/worker.ts", "ts/src/worker-host.ts"],
+    entry: ["ts/src/browser.ts", "ts/src/worker.ts", "ts/src/worker-host.ts", "ts/src/thread.ts"],
     format: "esm",
     platform: "browser",
     dts: true,

@@ -15,18 +15,25 @@ const TYPES = {
   ".wasm": "application/wasm",
 };
 
+/** With these headers a page may share memory between threads. */
+export const ISOLATION = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+};
+
 /** @typedef {{ url: string, close(): void }} FolderServer `url` ends with a slash */
 
 /**
  * @param {string} folder
- * @param {{ types?: Record<string, string>, headers?: Record<string, string> }} [options] `types`: other content types by
- *   extension, for servers that are set up badly; `headers`: of every answer
+ * @param {{ types?: Record<string, string>, headers?: Record<string, string>, onRequest?: (path: string) => void }} [options]
+ *   `types`: other content types by extension, for servers that are set up badly; `headers`: of every answer
  * @returns {Promise<FolderServer>}
  */
-export async function serveFolder(folder, { types = {}, headers = {} } = {}) {
+export async function serveFolder(folder, { types = {}, headers = {}, onRequest } = {}) {
   const known = { ...TYPES, ...types };
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    onRequest?.(pathname);
     const path = join(folder, normalize(pathname.endsWith("/") ? `${pathname}index.html` : pathname));
     const content = await readFile(path).catch(() => undefined);
     if (content === undefined) return response.writeHead(404).end();

@@ -6,7 +6,7 @@ import { packages } from "./packages.mjs";
 import { read, SetupError } from "./process.mjs";
 import { checkRequirements } from "./requirements.mjs";
 import { typescript } from "./typescript.mjs";
-import { wasm, wasmGpu } from "./wasm.mjs";
+import { wasm, wasmGpu, wasmThreads } from "./wasm.mjs";
 
 /**
  * @typedef {object} Step
@@ -19,7 +19,7 @@ import { wasm, wasmGpu } from "./wasm.mjs";
  */
 
 /** @type {Step[]} */
-const STEPS = [packages, native, gpu, wasm, wasmGpu, typescript];
+const STEPS = [packages, native, gpu, wasm, wasmThreads, wasmGpu, typescript];
 
 /**
  * @param {string[]} names

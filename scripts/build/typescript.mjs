@@ -17,9 +17,10 @@ export const typescript = {
   title: "TypeScript",
   rust: false,
   inputs: ["package.json", "package-lock.json", "tsconfig.json", "tsdown.config.ts", "ts/src"],
-  outputs: ["node.mjs", "node.cjs", "cli.mjs", "browser.mjs", "worker.mjs", "worker-host.mjs", "studio/page.js"].map(
-    (name) => `dist/${name}`,
-  ),
+  outputs: [
+    ...["node.mjs", "node.cjs", "cli.mjs", "browser.mjs", "worker.mjs", "worker-host.mjs", "thread.mjs"],
+    "studio/page.js",
+  ].map((name) => `dist/${name}`),
   build: async () => {
     removeOldModules();
     await run(process.execPath, [join(root, "node_modules/tsdown/dist/run.mjs"), "--log-level", "error"]);

@@ -1,6 +1,10 @@
-/** The standard library for wasm32-unknown-unknown: rustup's, or compiled from Debian's sources where rustup is not there. */
+/**
+ * The standard library for wasm32-unknown-unknown: rustup's, or compiled from Debian's sources where rustup is not there. Rustup's
+ * knows no threads, and is compiled from its sources for them.
+ */
 
 import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { read, run, SetupError } from "./process.mjs";
 
 export const TARGET = "wasm32-unknown-unknown";
@@ -30,20 +34,47 @@ export async function prepareWasmTarget() {
   );
 }
 
+/**
+ * For code whose memory is shared between workers (`rustflags`), the standard library too: so says the linker.
+ * @returns {Promise<WasmCargo>}
+ */
+export async function prepareThreadedWasmTarget() {
+  if (!sourcesInstalled() && read("rustup", ["--version"])) {
+    await run("rustup", ["component", "add", "rust-src"]).catch(() => console.log("rustup could not add the sources"));
+  }
+  if (sourcesInstalled()) return withOwnStandardLibrary({});
+  if (read("apt-get", ["--version"]) && process.getuid?.() === 0) return prepareDebianToolchain();
+  throw new SetupError(
+    "The sources of Rust's standard library are needed. Run: rustup component add rust-src\n" +
+      `(On Debian without rustup, as root: apt-get install ${DEBIAN_PACKAGES.join(" ")} lld)`,
+  );
+}
+
+/** @returns {boolean} */
+function sourcesInstalled() {
+  const toolchain = read("rustc", ["--print", "sysroot"]);
+  return toolchain !== undefined && existsSync(join(toolchain, "lib/rustlib/src/rust/library/Cargo.lock"));
+}
+
+/**
+ * That cargo compiles the standard library is not among what a stable compiler does without being told.
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {WasmCargo}
+ */
+function withOwnStandardLibrary(env) {
+  return { args: ["-Zbuild-std=std,panic_abort"], env: { RUSTC_BOOTSTRAP: "1", ...env } };
+}
+
 /** @returns {Promise<WasmCargo>} */
 async function prepareDebianToolchain() {
   if (!wasmLinker() || !read("dpkg", ["-s", ...DEBIAN_PACKAGES]))
     await run("apt-get", ["install", "-y", ...DEBIAN_PACKAGES, newestLld()]);
   const linker = wasmLinker();
   if (!linker) throw new SetupError("apt-get installed no wasm-ld; install a package lld-<version> by hand.");
-  return {
-    args: ["-Zbuild-std=std,panic_abort"],
-    env: {
-      PATH: `/usr/bin:${process.env.PATH}`,
-      RUSTC_BOOTSTRAP: "1",
-      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: linker,
-    },
-  };
+  return withOwnStandardLibrary({
+    PATH: `/usr/bin:${process.env.PATH}`,
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: linker,
+  });
 }
 
 /** @returns {string | undefined} */

@@ -1,13 +1,13 @@
 /**
- * The WebAssembly modules: crates/wasm, its JavaScript side by wasm-bindgen, made smaller and faster by wasm-opt. There are two: one
- * with the CPU alone, which is a small download, and one with graphics cards beside it.
+ * The WebAssembly modules: crates/wasm, its JavaScript side by wasm-bindgen, made smaller and faster by wasm-opt. There are three: one
+ * with the CPU alone, which is a small download, the same with threads, and one with graphics cards beside the CPU.
  */
 
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cache, cargoTarget, dist, root } from "./paths.mjs";
 import { read, run, SetupError } from "./process.mjs";
-import { prepareWasmTarget, TARGET } from "./wasm-target.mjs";
+import { prepareThreadedWasmTarget, prepareWasmTarget, TARGET } from "./wasm-target.mjs";
 
 const FOLDER = join(dist, "wasm");
 
@@ -22,6 +22,13 @@ const FEATURES = [
   "reference-types",
   "multivalue",
 ];
+
+/** What .cargo/config.toml says, and memory that workers share: JavaScript makes it and gives each of them its own stack. */
+const SHARED_MEMORY = [
+  "-Ctarget-feature=+atomics,+bulk-memory,+mutable-globals",
+  ...["--shared-memory", "--import-memory", "--max-memory=4294967296"],
+  ...["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base", "__heap_base"].map((name) => `--export=${name}`),
+].map((flag) => (flag.startsWith("-C") ? flag : `-Clink-arg=${flag}`));
 
 const CRATE = ["--locked", "--package", "emberwing-wasm"];
 
@@ -54,9 +61,10 @@ async function prepareBindgen() {
 /**
  * @param {string} module
  * @param {string} level `-O3` for speed, `-Os` for size
+ * @param {string[]} features
  */
-async function optimise(module, level) {
-  const flags = FEATURES.map((feature) => `--enable-${feature}`);
+async function optimise(module, level, features) {
+  const flags = features.map((feature) => `--enable-${feature}`);
   const program = join(root, "node_modules/binaryen/bin/wasm-opt");
   await run(process.execPath, [program, level, ...flags, module, "-o", `${module}.new`]);
   renameSync(`${module}.new`, module);
@@ -65,16 +73,23 @@ async function optimise(module, level) {
 /**
  * Compiles crates/wasm to `dist/wasm/<name>.js` and `<name>_bg.wasm`.
  * @param {string} name
- * @param {{ profile: string, features?: string[], level: string }} how cargo's profile and features, wasm-opt's level
+ * @param {{ profile: string, features?: string[], threads?: boolean, level: string }} how cargo's profile and features, whether memory
+ *   is shared, wasm-opt's level
  */
-async function build(name, { profile, features = [], level }) {
+async function build(name, { profile, features = [], threads = false, level }) {
   const bindgen = await prepareBindgen();
-  const { args, env } = await prepareWasmTarget();
-  await run("cargo", ["build", ...args, ...CRATE, "--profile", profile, ...features, "--target", TARGET], env);
+  const { args, env } = threads ? await prepareThreadedWasmTarget() : await prepareWasmTarget();
+  // Added to those of .cargo/config.toml.
+  const flags = threads ? ["--config", `target.${TARGET}.rustflags=${JSON.stringify(SHARED_MEMORY)}`] : [];
+  await run(
+    "cargo",
+    ["build", ...args, ...flags, ...CRATE, "--profile", profile, ...features, "--target", TARGET],
+    env,
+  );
   mkdirSync(FOLDER, { recursive: true });
   const compiled = join(cargoTarget, TARGET, profile, "emberwing_wasm.wasm");
   await run(bindgen, [compiled, "--target", "web", "--out-dir", FOLDER, "--out-name", name]);
-  await optimise(join(FOLDER, `${name}_bg.wasm`), level);
+  await optimise(join(FOLDER, `${name}_bg.wasm`), level, threads ? [...FEATURES, "threads"] : FEATURES);
 }
 
 const INPUTS = [".cargo", "Cargo.toml", "Cargo.lock", "crates/core/src", "crates/core/Cargo.toml", "crates/wasm"];
@@ -90,6 +105,16 @@ export const wasm = {
   inputs: INPUTS,
   outputs: outputs("emberwing"),
   build: () => build("emberwing", { profile: "wasm", level: "-O3" }),
+};
+
+/** @type {import("./steps.mjs").Step} */
+export const wasmThreads = {
+  name: "wasm-threads",
+  title: "WebAssembly module with threads",
+  rust: true,
+  inputs: INPUTS,
+  outputs: outputs("emberwing_threads"),
+  build: () => build("emberwing_threads", { profile: "wasm-threads", threads: true, level: "-O3" }),
 };
 
 /** @type {import("./steps.mjs").Step} */

@@ -8,7 +8,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import { build } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { CHROMIUM_FLAGS, chromium as chromiumPath } from "../../scripts/build/chromium.mjs";
-import { type FolderServer, serveFolder } from "../../scripts/serve-folder.mjs";
+import { type FolderServer, ISOLATION, serveFolder } from "../../scripts/serve-folder.mjs";
 import { DDIMPipeline, DDIMScheduler, DDPMPipeline, type PretrainedSource } from "../../ts/src/node.js";
 import { maxDifference } from "../closeness.js";
 
@@ -58,7 +58,7 @@ describe.skipIf(!program)("the demo page", () => {
     folder = await mkdtemp(join(tmpdir(), "emberwing-demo-"));
     const outDir = join(folder, "built");
     await build({ configFile: join(demo, "vite.config.ts"), logLevel: "error", build: { outDir } });
-    server = await serveFolder(outDir);
+    server = await serveFolder(outDir, { headers: ISOLATION });
     browser = await chromium.launch({ executablePath: program as string, args: CHROMIUM_FLAGS });
   });
   afterAll(async () => {

@@ -9,7 +9,7 @@ import { build, createServer } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import webpack from "webpack";
 import { CHROMIUM_FLAGS, chromium as chromiumPath } from "../../scripts/build/chromium.mjs";
-import { type FolderServer, serveFolder } from "../../scripts/serve-folder.mjs";
+import { type FolderServer, ISOLATION, serveFolder } from "../../scripts/serve-folder.mjs";
 import { DDPMPipeline } from "../../ts/src/node.js";
 import { maxDifference } from "../closeness.js";
 
@@ -59,14 +59,15 @@ describe.skipIf(!program)("a page", () => {
     await rm(project, { recursive: true });
   });
 
-  async function serve(folder: string, types: Record<string, string> = {}): Promise<string> {
-    const server = await serveFolder(folder, { types });
+  async function serve(folder: string, options: Parameters<typeof serveFolder>[1] = {}): Promise<string> {
+    const server = await serveFolder(folder, options);
     servers.push(server);
     return server.url;
   }
 
-  async function open(url: string, prepare = ""): Promise<PageResult> {
+  async function open(url: string, prepare = "", warnings: string[] = []): Promise<PageResult> {
     const page = await browser.newPage();
+    page.on("console", (message) => message.type() === "warning" && warnings.push(message.text()));
     try {
       await page.addInitScript(prepare);
       await page.goto(url);
@@ -92,18 +93,32 @@ describe.skipIf(!program)("a page", () => {
     expect(maxDifference(images[0]?.data ?? [], result.picture)).toBeLessThanOrEqual(1);
   }
 
+  /** The page's worker has threads, and comes to the numbers of the page itself, which has none. */
+  async function expectThreads(folder: string): Promise<void> {
+    const modules: string[] = [];
+    const onRequest = (path: string) => void (path.endsWith(".wasm") && modules.push(path));
+    await expectTrained(await open(await serve(folder, { headers: ISOLATION, onRequest })));
+    // Bundlers give them names of their own.
+    const contents = modules.map((path) => readFile(join(folder, path)));
+    const wanted = ["emberwing", "emberwing_threads"].map((name) => readFile(join(root, `dist/wasm/${name}_bg.wasm`)));
+    const [got, expected] = [await Promise.all(contents), await Promise.all(wanted)];
+    expect(got.map((content) => expected.findIndex((each) => each.equals(content)))).toEqual([0, 1]);
+  }
+
   test("without a bundler", async () => {
     await expectTrained(await open(await serve(project)));
+    await expectThreads(project);
   });
 
   test("from a server that has never heard of WebAssembly", async () => {
-    await expectTrained(await open(await serve(project, { ".wasm": "text/plain" })));
+    await expectTrained(await open(await serve(project, { types: { ".wasm": "text/plain" } })));
   });
 
   test("built by Vite", async () => {
     const outDir = join(project, "vite");
     await build({ root: project, base: "./", logLevel: "error", build: { outDir } });
     await expectTrained(await open(await serve(outDir)));
+    await expectThreads(outDir);
   });
 
   test("from Vite's development server", async () => {
@@ -127,15 +142,31 @@ describe.skipIf(!program)("a page", () => {
     expect(stats?.compilation.errors).toEqual([]);
     await cp(join(project, "webpack.html"), join(path, "index.html"));
     await expectTrained(await open(await serve(path)));
+    await expectThreads(path);
   });
 
+  /** The page without a file of the package. */
+  async function without(file: string): Promise<string> {
+    const path = join(project, `without-${file}`);
+    for (const name of ["index.html", "main.js", "node_modules/fflate", "node_modules/emberwing"]) {
+      await cp(join(project, name), join(path, name), { recursive: true, dereference: true });
+    }
+    await rm(join(path, "node_modules/emberwing/dist/wasm", file));
+    return path;
+  }
+
   test("whose module is missing says what to publish", async () => {
-    const path = join(project, "incomplete");
-    await cp(join(project, "index.html"), join(path, "index.html"));
-    await cp(join(project, "main.js"), join(path, "main.js"));
-    await cp(join(project, "node_modules/emberwing"), join(path, "node_modules/emberwing"), { recursive: true });
-    await rm(join(path, "node_modules/emberwing/dist/wasm/emberwing_bg.wasm"));
-    expect((await open(await serve(path))).error).toMatch(/404.*see that emberwing_bg\.wasm is published/);
+    const { error } = await open(await serve(await without("emberwing_bg.wasm")));
+    expect(error).toMatch(/404.*see that emberwing_bg\.wasm is published/);
+  });
+
+  test("whose module with threads is missing says so, and computes on one", async () => {
+    const warnings: string[] = [];
+    const url = await serve(await without("emberwing_threads_bg.wasm"), { headers: ISOLATION });
+    await expectTrained(await open(url, "", warnings));
+    expect(warnings).toContainEqual(
+      expect.stringMatching(/on one thread.*404.*emberwing_threads_bg\.wasm is published/),
+    );
   });
 
   test("in a browser without SIMD says which ones have it", async () => {

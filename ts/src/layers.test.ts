@@ -8,6 +8,8 @@ const platform = [
   "browser.ts",
   "worker.ts",
   "worker-host.ts",
+  "wasm-modules.ts",
+  "thread.ts",
   "cli.ts",
   "cli/",
   "studio/",

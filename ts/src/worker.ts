@@ -7,10 +7,17 @@ export type { Remote, RemoteApi } from "./worker/remote.js";
 
 export interface CreateWorkerOptions {
   /**
-   * Where the wasm module for the CPU is, or the module itself, compiled once for several workers. Default: beside the
+   * Where the wasm module for one thread is, or the module itself, compiled once for several workers. Default: beside the
    * script.
    */
   wasm?: URL | string | WebAssembly.Module;
+  /**
+   * How many threads compute. Default: all cores where the page is cross-origin isolated, otherwise one, which is best for several
+   * workers at once.
+   */
+  threads?: number;
+  /** The same as `wasm` for the module for several threads. */
+  threadsWasm?: URL | string | WebAssembly.Module;
   /** Whether the worker looks for a graphics card: see `init`. */
   gpu?: boolean;
   /** The same for the module for graphics cards. */
@@ -46,10 +53,11 @@ export type WorkerApi = RemoteApi & {
  * const { images } = await pipeline.generate({ batchSize: 4, onStep: ({ step }) => console.log(step) });
  */
 export async function createWorker(options: CreateWorkerOptions = {}): Promise<WorkerApi> {
-  const { wasm, gpuWasm, hubEndpoint, worker = startWorker(), ...sent } = options;
+  const { wasm, threadsWasm, gpuWasm, hubEndpoint, worker = startWorker(), ...sent } = options;
   const connection = new Connection(worker);
   const addresses = {
     ...(wasm && { wasm: sendable(wasm) }),
+    ...(threadsWasm && { threadsWasm: sendable(threadsWasm) }),
     ...(gpuWasm && { gpuWasm: sendable(gpuWasm) }),
     ...(hubEndpoint && { hubEndpoint: String(hubEndpoint) }),
   };

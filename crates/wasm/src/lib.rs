@@ -15,6 +15,27 @@ pub fn explain_absence(reason: String) {
     emberwing_core::device::explain_absence(reason);
 }
 
+/// Makes the calling worker a thread of the module whose memory it shares. It does not return.
+#[cfg(target_feature = "atomics")]
+#[wasm_bindgen(js_name = "joinThreads")]
+pub fn join_threads() {
+    emberwing_core::kernels::threads::THREADS.join();
+}
+
+/// For a worker that [`join_threads`] has thrown out.
+#[cfg(target_feature = "atomics")]
+#[wasm_bindgen(js_name = "loseThread")]
+pub fn lose_thread() {
+    emberwing_core::kernels::threads::THREADS.lose();
+}
+
+/// The module and its memory, for the workers that are to share them.
+#[cfg(target_feature = "atomics")]
+#[wasm_bindgen(js_name = "sharedModule")]
+pub fn shared_module() -> Vec<JsValue> {
+    vec![wasm_bindgen::module(), wasm_bindgen::memory()]
+}
+
 #[cfg(feature = "gpu")]
 #[wasm_bindgen(js_name = "openGraphicsCard")]
 pub async fn open_graphics_card(name: String, software: bool) -> Result<()> {

@@ -31,7 +31,7 @@ test.each([
   ["a page in place of the module", "expected magic word 00 61 73 6d, found 3c 21 64 6f", /a page/],
   ["no module", "failed to fetch Wasm: 404 Not Found", /404.*beside the script.*init\(\{ wasm/],
 ])("%s is explained", (_, message, explanation) => {
-  const error = loadingFailed(new Error(message));
+  const error = loadingFailed(new Error(message), "emberwing_bg.wasm", "wasm");
   expect(error.code).toBe("NotInitialized");
   expect(error.message).toMatch(explanation);
 });

@@ -23,11 +23,11 @@ export function checkWebAssembly(): void {
 }
 
 /** What the browser said about the module, and what most often is the reason. */
-export function loadingFailed(error: unknown): EmberwingError {
+export function loadingFailed(error: unknown, file: string, option: string): EmberwingError {
   const { message } = error as Error;
   const advice = /magic|doesn't start with/i.test(message)
-    ? "the server answered with something else, such as a page: see that emberwing_bg.wasm is published beside the script"
-    : "see that emberwing_bg.wasm is published beside the script, or say where it is: init({ wasm: url })";
+    ? `the server answered with something else, such as a page: see that ${file} is published beside the script`
+    : `see that ${file} is published beside the script, or say where it is: init({ ${option}: url })`;
   return new EmberwingError("NotInitialized", `the WebAssembly module cannot be loaded (${message}): ${advice}`, {
     cause: error,
   });

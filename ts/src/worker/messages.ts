@@ -17,6 +17,8 @@ export type Request =
       type: "start";
       id: number;
       wasm?: Sent;
+      threads?: number;
+      threadsWasm?: Sent;
       gpu?: boolean;
       gpuWasm?: Sent;
       directory?: FileSystemDirectoryHandle;

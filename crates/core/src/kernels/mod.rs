@@ -23,6 +23,8 @@ mod prediction;
 mod tensors;
 
 pub use conv2d::Conv2dOptions;
+#[cfg(target_family = "wasm")]
+pub use cpu::threads;
 pub use parameters::{AdamWStep, Moments, adamw, moving_averages, sums_of_squares};
 pub use prediction::keep_packed_weights;
 

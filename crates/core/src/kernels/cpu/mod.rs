@@ -20,6 +20,8 @@ pub mod elementwise;
 pub mod gemm;
 pub mod group_norm;
 pub mod reduce;
+#[cfg(any(test, target_family = "wasm"))]
+pub mod threads;
 pub mod winograd;
 
 pub use epilogue::Epilogue;

@@ -18,12 +18,10 @@ pub fn parallel_for(jobs: usize, job: impl Fn(usize) + Sync + Send) {
     }
 }
 
-/// Runs `job(0)`, …, `job(jobs - 1)` in order.
+/// Runs `job(0)`, …, `job(jobs - 1)`, on the threads that have joined the module.
 #[cfg(target_family = "wasm")]
-pub fn parallel_for(jobs: usize, job: impl Fn(usize)) {
-    for index in 0..jobs {
-        job(index);
-    }
+pub fn parallel_for(jobs: usize, job: impl Fn(usize) + Sync) {
+    super::threads::THREADS.run(jobs, &job);
 }
 
 /// Part `index` of `0..total` cut into `parts` nearly equal ranges.

@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 import { build } from "vite";
 import { CHROMIUM_FLAGS, chromium as chromiumPath, WEBGPU_FLAGS } from "../scripts/build/chromium.mjs";
-import { serveFolder } from "../scripts/serve-folder.mjs";
+import { ISOLATION, serveFolder } from "../scripts/serve-folder.mjs";
 import { PAGE_CASES, SOFTWARE_CARD_CASES, START_IN_PAGE } from "./cases.mjs";
 import { describeMachine, summarise, table, writeRecord } from "./report.mjs";
 import { named, roundsOf, WARM_UP } from "./rounds.mjs";
@@ -32,9 +32,6 @@ const BACKENDS = [
     flags: hardware() ? ["--enable-unsafe-webgpu"] : WEBGPU_FLAGS,
   },
 ];
-
-/** With these a page may share memory between threads. */
-const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 /** The outputs of both sides may be so far apart, and the gradients by this share: otherwise they are two models. */
 const CLOSE = { output: 1e-3, gradient: 1e-3 };
@@ -137,8 +134,8 @@ async function measureBackend({ name, backend, ...setting }, cases, { rounds, qu
   return withPage(setting, "bench/browser/index.html", async (page) => {
     await page.waitForFunction("globalThis.bench");
     const adapter = await ask(page, "adapter");
-    const { devices, isolated, tensorflow } = await ask(page, "start", backend);
-    const sides = sidesOf(devices, adapter, name, tensorflow);
+    const { devices, threads, isolated, tensorflow } = await ask(page, "start", backend);
+    const sides = sidesOf(devices, adapter, name, threads, tensorflow);
     const about = describe(name, sides, isolated, adapter, tensorflow);
     process.stderr.write(`${about}\n`);
     const results = [];
@@ -156,13 +153,12 @@ async function measureBackend({ name, backend, ...setting }, cases, { rounds, qu
 }
 
 /** Ours first, and of ours what computes as the peer does: the graphics card where both can. */
-function sidesOf(devices, adapter, name, { threads }) {
+function sidesOf(devices, adapter, name, threads, peer) {
   const card = devices.find((each) => each.startsWith("gpu"));
-  const onProcessor = { id: "emberwing", name: "emberwing, wasm, one thread" };
-  const peer = { id: "tensorflow", name: `TensorFlow.js ${name === "webgpu" ? "webgpu" : `wasm, ${count(threads)}`}` };
-  if (name !== "webgpu") return [onProcessor, peer];
+  const onProcessor = { id: "emberwing", name: `emberwing, wasm, ${count(threads)}` };
+  if (name !== "webgpu") return [onProcessor, { id: "tensorflow", name: `TensorFlow.js wasm, ${count(peer.threads)}` }];
   const ours = card ? { id: "emberwing-gpu", name: `emberwing, ${card}` } : onProcessor;
-  return [ours, { ...peer, name: `${peer.name}, ${adapter}` }];
+  return [ours, { id: "tensorflow", name: `TensorFlow.js webgpu, ${adapter}` }];
 }
 
 const count = (threads) => (threads > 1 ? `${threads} threads` : "one thread");

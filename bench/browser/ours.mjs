@@ -22,11 +22,28 @@ export class Ours {
     this.#unet = unet;
   }
 
-  step = () => timed(this.#step);
+  step() {
+    return timed(this.#step);
+  }
 
-  /** For the check that both sides have the same model. */
-  get unet() {
-    return this.#unet;
+  parameters() {
+    return this.#unet.parameters();
+  }
+
+  countParameters() {
+    return this.#unet.countParameters();
+  }
+
+  async forward(sample, timesteps) {
+    const { data } = await this.#unet.forward(sample, timesteps);
+    return data;
+  }
+
+  async gradients(sample, timesteps, target) {
+    await this.#unet.backward({ sample, timesteps, target });
+    const gradients = await this.#unet.gradients();
+    await this.#unet.zeroGrad();
+    return Object.fromEntries(Object.entries(gradients).map(([name, { data }]) => [name, data]));
   }
 
   dispose() {

@@ -2,6 +2,7 @@
 import * as api from "../../dist/browser.mjs";
 import { missingKernels, operations } from "./operations.mjs";
 import { Ours } from "./ours.mjs";
+import { OursInWorker } from "./ours-in-worker.mjs";
 import { TensorFlow } from "./tensorflow.mjs";
 
 /** By what the page is asked for. */
@@ -39,24 +40,26 @@ globalThis.bench = {
     // Beside the peer on WebGPU a program in place of a card counts too: both sides have the same one.
     await api.init({ gpu: backend === "webgpu" });
     const devices = api.devices();
-    sides.emberwing = new Ours(api, "cpu");
+    // Threads are had in a worker of an isolated page alone.
+    sides.emberwing = crossOriginIsolated ? await OursInWorker.start() : new Ours(api, "cpu");
     const card = devices.find((name) => name.startsWith("gpu"));
     if (card) sides["emberwing-gpu"] = new Ours(api, "gpu");
-    return { devices, isolated: crossOriginIsolated, tensorflow: await startTensorFlow(backend) };
+    const threads = crossOriginIsolated ? navigator.hardwareConcurrency : 1;
+    return { devices, isolated: crossOriginIsolated, threads, tensorflow: await startTensorFlow(backend) };
   },
 
   /** Ours on the processor comes first: it has the weights that TensorFlow.js gets. */
   async prepare(testCase) {
     for (const side of Object.values(sides)) {
-      const weights = side === sides.tensorflow ? await sides.emberwing.unet.parameters() : undefined;
+      const weights = side === sides.tensorflow ? await sides.emberwing.parameters() : undefined;
       await side.prepare(testCase, weights);
     }
   },
 
   step: (side) => sides[side].step(),
 
-  dispose() {
-    for (const side of Object.values(sides)) side.dispose();
+  async dispose() {
+    for (const side of Object.values(sides)) await side.dispose();
   },
 
   /** How far the sides are apart, with the weights that both were prepared with: in what they say, and how they learn. */
@@ -64,22 +67,18 @@ globalThis.bench = {
     const generator = new api.Generator(7);
     const sample = generator.randn([batch, 3, model.sampleSize, model.sampleSize]);
     const timesteps = Array.from({ length: batch }, (_, index) => (index * 331 + 5) % 1000);
-    const { unet } = sides.emberwing;
-    const ours = await unet.forward(sample, timesteps);
-    const theirs = await sides.tensorflow.forward(sample, timesteps);
+    const { emberwing, tensorflow } = sides;
+    const [ours, theirs] = [await emberwing.forward(sample, timesteps), await tensorflow.forward(sample, timesteps)];
     return {
-      parameters: [unet.countParameters(), sides.tensorflow.countParameters()],
-      output: largestDifference(ours.data, theirs),
+      parameters: [await emberwing.countParameters(), tensorflow.countParameters()],
+      output: largestDifference(ours, theirs),
       ...(task === "train" && { gradient: await compareGradients(sample, timesteps, generator.randn(sample.shape)) }),
     };
   },
 };
 
 async function compareGradients(sample, timesteps, target) {
-  const { unet } = sides.emberwing;
-  await unet.backward({ sample, timesteps, target });
-  const ours = await unet.gradients();
-  await unet.zeroGrad();
+  const ours = await sides.emberwing.gradients(sample, timesteps, target);
   return relativeDifference(ours, await sides.tensorflow.gradients(sample, timesteps, target));
 }
 
@@ -91,7 +90,7 @@ function largestDifference(a, b) {
 /** The length of the difference of all gradients together, beside that of ours. */
 function relativeDifference(ours, theirs) {
   let [difference, length] = [0, 0];
-  for (const [name, { data }] of Object.entries(ours)) {
+  for (const [name, data] of Object.entries(ours)) {
     for (let i = 0; i < data.length; i++) {
       difference += (data[i] - theirs[name][i]) ** 2;
       length += data[i] ** 2;

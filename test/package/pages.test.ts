@@ -1,8 +1,8 @@
 /** The package in a page: bundled by Vite and by webpack, and without a bundler; each page trains, draws, saves and asks a hub. */
 
-import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium } from "playwright";
 import { build, createServer } from "vite";
@@ -112,6 +112,21 @@ describe.skipIf(!program)("a page", () => {
 
   test("from a server that has never heard of WebAssembly", async () => {
     await expectTrained(await open(await serve(project, { types: { ".wasm": "text/plain" } })));
+  });
+
+  test("with the package from another site", async () => {
+    const path = join(project, "other-site");
+    const modules: string[] = [];
+    const onRequest = (path: string) => void (path.endsWith(".wasm") && modules.push(basename(path)));
+    const site = await serve(project, { headers: { "Access-Control-Allow-Origin": "*" }, onRequest });
+    const html = await readFile(join(project, "index.html"), "utf8");
+    await mkdir(path);
+    await writeFile(join(path, "index.html"), html.replaceAll('"./node_modules', `"${site}node_modules`));
+    await cp(join(project, "main.js"), join(path, "main.js"));
+    await expectTrained(await open(await serve(path)));
+    await expectTrained(await open(await serve(path, { headers: ISOLATION })));
+    const [alone, threads] = ["emberwing_bg.wasm", "emberwing_threads_bg.wasm"];
+    expect(modules).toEqual([alone, alone, alone, threads]);
   });
 
   test("built by Vite", async () => {

@@ -1,4 +1,5 @@
 /** The entry `emberwing/worker`, for pages: the same API, with everything that computes in a Web Worker. */
+import { startWorker } from "./platform/start-worker.js";
 import { Connection } from "./worker/connection.js";
 import { API } from "./worker/messages.js";
 import type { RemoteApi } from "./worker/remote.js";
@@ -53,7 +54,7 @@ export type WorkerApi = RemoteApi & {
  * const { images } = await pipeline.generate({ batchSize: 4, onStep: ({ step }) => console.log(step) });
  */
 export async function createWorker(options: CreateWorkerOptions = {}): Promise<WorkerApi> {
-  const { wasm, threadsWasm, gpuWasm, hubEndpoint, worker = startWorker(), ...sent } = options;
+  const { wasm, threadsWasm, gpuWasm, hubEndpoint, worker = startHost(), ...sent } = options;
   const connection = new Connection(worker);
   const addresses = {
     ...(wasm && { wasm: sendable(wasm) }),
@@ -79,7 +80,10 @@ function sendable(wasm: URL | string | WebAssembly.Module): string | WebAssembly
   return wasm instanceof URL || typeof wasm === "string" ? new URL(wasm, import.meta.url).href : wasm;
 }
 
-/** Written so that Vite and webpack find the script and bundle it. */
-function startWorker(): Worker {
-  return new Worker(new URL("./worker-host.mjs", import.meta.url), { type: "module", name: "emberwing" });
+function startHost(): Worker {
+  return startWorker(
+    () => new Worker(new URL("./worker-host.mjs", import.meta.url), { type: "module", name: "emberwing" }),
+    "./worker-host.mjs",
+    import.meta.url,
+  );
 }

@@ -1,5 +1,6 @@
 /** Threads of WebAssembly: workers that share the memory of one module. */
 import { EmberwingError, invalidArgument } from "../errors.js";
+import { startWorker } from "./start-worker.js";
 
 /**
  * How many threads a module gets here.
@@ -35,7 +36,7 @@ function whyOneThread(): string | undefined {
  * @param shared The module and its memory.
  */
 export async function startThreads(count: number, shared: readonly unknown[]): Promise<void> {
-  const workers = Array.from({ length: count }, startWorker);
+  const workers = Array.from({ length: count }, startThread);
   try {
     await Promise.all(workers.map((worker) => joined(worker, shared)));
   } catch (error) {
@@ -44,9 +45,12 @@ export async function startThreads(count: number, shared: readonly unknown[]): P
   }
 }
 
-/** Written so that Vite and webpack find the script and bundle it. */
-function startWorker(): Worker {
-  return new Worker(new URL("./thread.mjs", import.meta.url), { type: "module", name: "emberwing-thread" });
+function startThread(): Worker {
+  return startWorker(
+    () => new Worker(new URL("./thread.mjs", import.meta.url), { type: "module", name: "emberwing-thread" }),
+    "./thread.mjs",
+    import.meta.url,
+  );
 }
 
 function joined(worker: Worker, shared: readonly unknown[]): Promise<void> {

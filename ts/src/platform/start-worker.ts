@@ -1,0 +1,20 @@
+/** Workers whose scripts are the package's, wherever it is served from. */
+
+/**
+ * Starts a worker, also where the package comes from another site than the page, such as a CDN: browsers start only scripts of the
+ * page's own site, but these may import others.
+ *
+ * @param start `new Worker(new URL("./script.mjs", import.meta.url), { … })`, from which Vite and webpack see what to bundle.
+ * @param script The script's address in it.
+ * @param base `import.meta.url` of the caller.
+ */
+export function startWorker(start: () => Worker, script: string, base: string): Worker {
+  try {
+    return start();
+  } catch (error) {
+    if ((error as Error).name !== "SecurityError") throw error;
+    const content = `import ${JSON.stringify(new URL(script, base).href)};`;
+    // Its address stays: browsers differ in when they read it.
+    return new Worker(URL.createObjectURL(new Blob([content], { type: "text/javascript" })), { type: "module" });
+  }
+}

@@ -67,8 +67,11 @@ function withOwnStandardLibrary(env) {
 
 /** @returns {Promise<WasmCargo>} */
 async function prepareDebianToolchain() {
-  if (!wasmLinker() || !read("dpkg", ["-s", ...DEBIAN_PACKAGES]))
+  if (!wasmLinker() || !read("dpkg", ["-s", ...DEBIAN_PACKAGES])) {
+    // A new machine has no lists of packages yet.
+    await run("apt-get", ["update"]);
     await run("apt-get", ["install", "-y", ...DEBIAN_PACKAGES, newestLld()]);
+  }
   const linker = wasmLinker();
   if (!linker) throw new SetupError("apt-get installed no wasm-ld; install a package lld-<version> by hand.");
   return withOwnStandardLibrary({

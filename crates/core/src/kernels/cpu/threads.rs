@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// Threads that help whoever runs jobs.
 pub struct Threads {
     state: Mutex<State>,
-    /// There is new work, or a thread has joined.
+    /// There is new work.
     started: Condvar,
     /// A thread has left the work.
     left: Condvar,

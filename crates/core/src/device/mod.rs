@@ -98,7 +98,8 @@ pub fn read_error(error: impl std::fmt::Display) -> Error {
     // The lines behind are places in burn's sources.
     let lines: Vec<&str> = text.lines().take_while(|line| !line.contains("Backtrace")).map(str::trim).collect();
     let problem = lines.join(" ");
-    if problem.contains("poisoned") {
+    // A browser refuses what was asked of a card that is gone before it says that the card is gone.
+    if ["poisoned", "could not be mapped"].iter().any(|words| problem.contains(words)) {
         return Error::DeviceLost(format!("the device stopped answering; load the model again. {problem}"));
     }
     let refused = ["out of device memory allocating ", "can't allocate buffer of size: "];
@@ -152,8 +153,9 @@ mod tests {
     fn failures_of_a_device_have_their_own_codes() {
         let full = "An error happened\nCaused by:\n  out of device memory allocating 4096 bytes\nBacktrace: …";
         assert!(matches!(read_error(full), Error::OutOfMemory(message) if message.contains("4096 more bytes")));
-        let lost = "The device is poisoned\nCaused by:\n  a trap";
-        assert!(matches!(read_error(lost), Error::DeviceLost(_)));
+        for lost in ["The device is poisoned\nCaused by:\n  a trap", "the staging buffer could not be mapped: …"] {
+            assert!(matches!(read_error(lost), Error::DeviceLost(_)));
+        }
         assert!(matches!(read_error("odd"), Error::Internal(_)));
     }
 

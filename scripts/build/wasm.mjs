@@ -26,9 +26,11 @@ const FEATURES = [
 /** What .cargo/config.toml says, and memory that workers share: JavaScript makes it and gives each of them its own stack. */
 const SHARED_MEMORY = [
   "-Ctarget-feature=+atomics,+bulk-memory,+mutable-globals",
-  ...["--shared-memory", "--import-memory", "--max-memory=4294967296"],
-  ...["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base", "__heap_base"].map((name) => `--export=${name}`),
-].map((flag) => (flag.startsWith("-C") ? flag : `-Clink-arg=${flag}`));
+  ...["--shared-memory", "--import-memory", "--max-memory=4294967296"].map((flag) => `-Clink-arg=${flag}`),
+  ...["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base", "__heap_base"].map(
+    (name) => `-Clink-arg=--export=${name}`,
+  ),
+];
 
 const CRATE = ["--locked", "--package", "emberwing-wasm"];
 

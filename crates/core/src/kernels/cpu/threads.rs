@@ -208,33 +208,32 @@ mod tests {
         assert_eq!(count.into_inner(), 20);
     }
 
+    /// Two jobs at once, of which the caller's or the other one fails. Gives whether the call did.
+    fn call_fails(threads: &Threads, callers_job_fails: bool) -> bool {
+        let caller = std::thread::current().id();
+        let meeting = std::sync::Barrier::new(2);
+        let call = AssertUnwindSafe(|| {
+            threads.run(2, &|_| {
+                meeting.wait();
+                let is_callers = std::thread::current().id() == caller;
+                assert!(is_callers != callers_job_fails, "this job fails");
+            });
+        });
+        catch_unwind(call).is_err()
+    }
+
     #[test]
     fn a_lost_thread_ends_the_call_and_all_later_ones() {
         let threads = threads(1);
-        let caller = std::thread::current().id();
-        let meeting = std::sync::Barrier::new(2);
-        let fails = AssertUnwindSafe(|| {
-            threads.run(2, &|_| {
-                meeting.wait();
-                assert!(std::thread::current().id() == caller, "the other thread's job fails");
-            });
-        });
-        assert!(catch_unwind(fails).is_err());
+        assert!(call_fails(threads, false));
         assert!(catch_unwind(AssertUnwindSafe(|| threads.run(2, &|_| {}))).is_err());
     }
 
     #[test]
     fn a_job_that_fails_for_the_caller_leaves_the_threads_as_they_were() {
         let threads = threads(1);
-        let caller = std::thread::current().id();
+        assert!(call_fails(threads, true));
         let meeting = std::sync::Barrier::new(2);
-        let fails = AssertUnwindSafe(|| {
-            threads.run(2, &|_| {
-                meeting.wait();
-                assert!(std::thread::current().id() != caller, "the caller's job fails");
-            });
-        });
-        assert!(catch_unwind(fails).is_err());
         threads.run(2, &|_| {
             meeting.wait();
         });

@@ -5,7 +5,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { read, run } from "./process.mjs";
+import { canInstallPackages, installPackages } from "./debian.mjs";
 
 /** Where Chromium keeps the driver. */
 const FOLDERS = ["/usr/lib/chromium", "/usr/lib64/chromium-browser", "/opt/google/chrome", "/usr/lib/chromium-browser"];
@@ -29,12 +29,10 @@ export function adapterEnvironment() {
 
 /** Installs Chromium where that needs no question: as root on Debian. */
 export async function prepareAdapter() {
-  if (adapterEnvironment() || !read("apt-get", ["--version"]) || process.getuid?.() !== 0) return;
+  if (adapterEnvironment() || !canInstallPackages()) return;
   console.log("> Chromium, for its software graphics card");
-  const install = () => run("apt-get", ["install", "-y", "--no-install-recommends", "chromium"]);
   try {
-    // The list of packages may be old or missing.
-    await install().catch(() => run("apt-get", ["update"]).then(install));
+    await installPackages(() => ["chromium"], ["--no-install-recommends"]);
   } catch (error) {
     console.log(`Chromium could not be installed: ${error}`);
   }

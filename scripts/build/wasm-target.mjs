@@ -5,6 +5,7 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { canInstallPackages, installPackages } from "./debian.mjs";
 import { read, run, SetupError } from "./process.mjs";
 
 export const TARGET = "wasm32-unknown-unknown";
@@ -22,30 +23,35 @@ function targetInstalled() {
 }
 
 /** @returns {Promise<WasmCargo>} */
-export async function prepareWasmTarget() {
-  if (!targetInstalled() && read("rustup", ["--version"])) {
-    await run("rustup", ["target", "add", TARGET]).catch(() => console.log("rustup could not add the target"));
-  }
-  if (targetInstalled()) return { args: [], env: {} };
-  if (read("apt-get", ["--version"]) && process.getuid?.() === 0) return prepareDebianToolchain();
-  throw new SetupError(
-    `Rust's standard library for ${TARGET} is needed. Run: rustup target add ${TARGET}\n` +
-      `(On Debian without rustup, as root: apt-get install ${DEBIAN_PACKAGES.join(" ")} lld)`,
-  );
+export function prepareWasmTarget() {
+  const what = `Rust's standard library for ${TARGET}`;
+  return prepare(what, targetInstalled, ["target", "add", TARGET], { args: [], env: {} });
 }
 
 /**
  * For code whose memory is shared between workers (`rustflags`), the standard library too: so says the linker.
  * @returns {Promise<WasmCargo>}
  */
-export async function prepareThreadedWasmTarget() {
-  if (!sourcesInstalled() && read("rustup", ["--version"])) {
-    await run("rustup", ["component", "add", "rust-src"]).catch(() => console.log("rustup could not add the sources"));
+export function prepareThreadedWasmTarget() {
+  const what = "The source code of Rust's standard library";
+  return prepare(what, sourcesInstalled, ["component", "add", "rust-src"], withOwnStandardLibrary({}));
+}
+
+/**
+ * @param {string} what
+ * @param {() => boolean} installed
+ * @param {string[]} rustup how rustup adds it
+ * @param {WasmCargo} cargo how cargo is called with it; Debian's is called otherwise
+ * @returns {Promise<WasmCargo>}
+ */
+async function prepare(what, installed, rustup, cargo) {
+  if (!installed() && read("rustup", ["--version"])) {
+    await run("rustup", rustup).catch(() => console.log(`rustup ${rustup.join(" ")} did not work`));
   }
-  if (sourcesInstalled()) return withOwnStandardLibrary({});
-  if (read("apt-get", ["--version"]) && process.getuid?.() === 0) return prepareDebianToolchain();
+  if (installed()) return cargo;
+  if (canInstallPackages()) return prepareDebianToolchain();
   throw new SetupError(
-    "The sources of Rust's standard library are needed. Run: rustup component add rust-src\n" +
+    `${what} is needed. Run: rustup ${rustup.join(" ")}\n` +
       `(On Debian without rustup, as root: apt-get install ${DEBIAN_PACKAGES.join(" ")} lld)`,
   );
 }
@@ -68,9 +74,7 @@ function withOwnStandardLibrary(env) {
 /** @returns {Promise<WasmCargo>} */
 async function prepareDebianToolchain() {
   if (!wasmLinker() || !read("dpkg", ["-s", ...DEBIAN_PACKAGES])) {
-    // A new machine has no lists of packages yet.
-    await run("apt-get", ["update"]);
-    await run("apt-get", ["install", "-y", ...DEBIAN_PACKAGES, newestLld()]);
+    await installPackages(() => [...DEBIAN_PACKAGES, newestLld()]);
   }
   const linker = wasmLinker();
   if (!linker) throw new SetupError("apt-get installed no wasm-ld; install a package lld-<version> by hand.");

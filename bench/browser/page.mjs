@@ -2,7 +2,7 @@
 import * as api from "../../dist/browser.mjs";
 import { missingKernels, operations } from "./operations.mjs";
 import { Ours } from "./ours.mjs";
-import { OursInWorker } from "./ours-in-worker.mjs";
+import { oursInWorker } from "./ours-in-worker.mjs";
 import { TensorFlow } from "./tensorflow.mjs";
 
 /** By what the page is asked for. */
@@ -41,7 +41,7 @@ globalThis.bench = {
     await api.init({ gpu: backend === "webgpu" });
     const devices = api.devices();
     // Threads are had in a worker of an isolated page alone.
-    sides.emberwing = crossOriginIsolated ? await OursInWorker.start() : new Ours(api, "cpu");
+    sides.emberwing = crossOriginIsolated ? await oursInWorker() : new Ours(api, "cpu");
     const card = devices.find((name) => name.startsWith("gpu"));
     if (card) sides["emberwing-gpu"] = new Ours(api, "gpu");
     const threads = crossOriginIsolated ? navigator.hardwareConcurrency : 1;

@@ -56,10 +56,15 @@ async function prepare(what, installed, rustup, cargo) {
   );
 }
 
-/** @returns {boolean} */
+/**
+ * With the linker that rustup's compiler has and Debian's has not.
+ * @returns {boolean}
+ */
 function sourcesInstalled() {
-  const toolchain = read("rustc", ["--print", "sysroot"]);
-  return toolchain !== undefined && existsSync(join(toolchain, "lib/rustlib/src/rust/library/Cargo.lock"));
+  const libraries = read("rustc", ["--print", "target-libdir"]);
+  if (libraries === undefined) return false;
+  const linker = join(libraries, "../bin", process.platform === "win32" ? "rust-lld.exe" : "rust-lld");
+  return existsSync(linker) && existsSync(join(libraries, "../../src/rust/library/Cargo.lock"));
 }
 
 /**

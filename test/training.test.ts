@@ -42,7 +42,11 @@ describe("the loop by hand on diffusers' batches", () => {
     }
     using golden = await UNet2DModel.fromPretrained(fixturePath("training/final_adamw"));
     const [weights, expected] = [await unet.parameters(), await golden.parameters()];
-    for (const name of Object.keys(expected)) expectTensorClose(need(weights, name), need(expected, name), 1e-4, name);
+    // A card sums in another order, and AdamW makes much of small differences: its first steps are the gradient's sign.
+    const tolerance = globalThis.process?.env.EMBERWING_ENGINE === "gpu" ? 1e-3 : 1e-4;
+    for (const name of Object.keys(expected)) {
+      expectTensorClose(need(weights, name), need(expected, name), tolerance, name);
+    }
   });
 });
 

@@ -17,7 +17,7 @@ export interface GeneratorHandle {
   getState(): Uint8Array;
   setState(state: Uint8Array): void;
   /** A model with torch's default initialisation, drawn in torch's order. `device`: as `devices()` says, or empty. */
-  createUNet2DModel(config: string, device: string): Promise<UNet2DModelHandle>;
+  createUNet2DModel(config: string, device: string, dtype: string): Promise<UNet2DModelHandle>;
 }
 
 /** The result of one scheduler step. */
@@ -73,7 +73,7 @@ export interface WeightsHandle {
   /** A safetensors or torch `.bin` file; the content decides, the name stands in messages. */
   add(fileName: string, bytes: Uint8Array): Promise<void>;
   /** A model from the text of its `config.json` and these weights, which leave the collection. */
-  createUNet2DModel(pythonConfig: string, device: string): Promise<UNet2DModelHandle>;
+  createUNet2DModel(pythonConfig: string, device: string, dtype: string): Promise<UNet2DModelHandle>;
   dispose(): void;
 }
 
@@ -91,6 +91,8 @@ export interface UNet2DModelHandle {
   countParameters(): number;
   /** The device that it lives on, as in `devices()`. */
   device(): string;
+  /** The number format of its activations. */
+  dtype(): string;
   /** NCHW in and out. `timesteps`: one, or one a sample. `classLabels`: empty, or as `classEmbedType` says. */
   forward(
     sample: Float32Array,

@@ -5,6 +5,7 @@ export { type DatasetSource, type LoadDatasetOptions, loadDataset } from "./data
 export { devices } from "./engine.js";
 export { EmberwingError, type ErrorCode } from "./errors.js";
 export { noiseLevelsFigure, plotLosses, plotNoiseSchedule } from "./figures/index.js";
+export type { FloatType } from "./float-type.js";
 export type { AdamWOptions } from "./generated/AdamWOptions.js";
 export type { CMStochasticIterativeSchedulerConfig } from "./generated/CMStochasticIterativeSchedulerConfig.js";
 export type { DDIMInverseSchedulerConfig } from "./generated/DDIMInverseSchedulerConfig.js";
@@ -40,6 +41,7 @@ export type { Prediction } from "./models/prediction.js";
 export {
   type BackwardOptions,
   type CreateOptions,
+  type DeviceOptions,
   type ForwardOptions,
   type LoadModelOptions,
   UNet2DModel,

@@ -7,6 +7,7 @@ pub mod bindings;
 pub mod data;
 pub mod device;
 pub mod error;
+mod float_type;
 pub mod handle;
 pub mod json;
 pub mod kernels;
@@ -20,3 +21,4 @@ pub mod schedulers;
 pub mod training;
 
 pub use error::{Error, Result};
+pub use float_type::FloatType;

@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use emberwing_core::FloatType;
 use emberwing_core::pretrained::config::{read_config, write_config};
 use emberwing_core::pretrained::python_json;
-use emberwing_core::pretrained::safetensors::{SavedType, write_safetensors};
+use emberwing_core::pretrained::safetensors::write_safetensors;
 use emberwing_core::pretrained::shards::ShardIndex;
 use emberwing_core::pretrained::weights::{Tensor, Weights};
 use std::collections::BTreeMap;
@@ -55,7 +56,7 @@ fn tensors(weights: &Weights) -> Vec<(&str, &Tensor)> {
 
 fn to_bytes<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Vec<u8> {
     let tensors = tensors.into_iter().map(|(name, tensor)| (name, &tensor.shape[..], &tensor.data[..]));
-    write_safetensors(tensors, SavedType::Float32).unwrap()
+    write_safetensors(tensors, FloatType::Float32).unwrap()
 }
 
 /// Marsaglia's xorshift: the mutations are the same in every run.

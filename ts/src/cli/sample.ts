@@ -6,16 +6,16 @@ import type { StepProgress } from "../pipelines/diffusion-pipeline.js";
 import type { UnconditionalPipeline } from "../pipelines/unconditional-pipeline.js";
 import { nodeFiles } from "../platform/node-files.js";
 import { Generator } from "../random/generator.js";
+import { addDeviceFlags, checkDevice, type DeviceFlags, deviceOptions } from "./device-flags.js";
 import { usageError } from "./failure.js";
 import { loadPipeline } from "./load-pipeline.js";
 import { showProgress } from "./progress.js";
 import { classesInTurn } from "./sampling.js";
 import { type NamedScheduler, schedulerNamed, schedulerShortNames } from "./scheduler-names.js";
 import { formatTable } from "./table.js";
-import { checkDevice } from "./train-options.js";
 import { integerFrom, integersFrom } from "./values.js";
 
-interface SampleFlags {
+interface SampleFlags extends DeviceFlags {
   pipeline: string;
   numImages: number;
   numInferenceSteps?: number;
@@ -23,7 +23,6 @@ interface SampleFlags {
   scheduler?: NamedScheduler;
   seed: number;
   output: string;
-  device: string;
   classLabels?: number[];
 }
 
@@ -41,7 +40,7 @@ Schedulers:
   What they are: docs/schedulers.md.`;
 
 export function addSampleCommand(program: Command): void {
-  program
+  const command = program
     .command("sample")
     .description("draw pictures with a trained pipeline")
     .requiredOption("--pipeline <folder>", "a folder that emberwing or diffusers saved, or hub:owner/name")
@@ -56,17 +55,17 @@ export function addSampleCommand(program: Command): void {
     .option("--seed <n>", "the same seed draws the same pictures", integerFrom(0), 0)
     .option("--output <file>", "the sheet; single pictures go to a folder of the same name", "samples.png")
     .option("--class-labels <numbers>", "the classes to draw in turn, such as 0,2 (default: all)", integersFrom(0))
-    .option("--device <name>", "where to calculate: see `emberwing info`", "cpu")
     .addHelpText("after", EXAMPLES)
     .action(sample);
+  addDeviceFlags(command);
 }
 
 async function sample(flags: SampleFlags): Promise<void> {
-  checkDevice(flags.device);
+  checkDevice(flags);
   // Through `exit`, so that the progress bar gives the terminal back.
   process.once("SIGINT", () => process.exit(130));
   const folder = await openOutput(flags.output);
-  const pipeline = await loadPipeline(flags.pipeline, flags.device);
+  const pipeline = await loadPipeline(flags.pipeline, deviceOptions(flags));
   const { scheduler } = flags;
   if (scheduler) pipeline.scheduler = scheduler.Class.fromConfig(pipeline.scheduler, scheduler.options);
   const images = await draw(pipeline, flags);

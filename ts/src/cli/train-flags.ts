@@ -1,6 +1,7 @@
 /** The flags of `emberwing train`, named as in diffusers' `train_unconditional.py`. */
 import { type Command, Option } from "commander";
 import type { TrainerOptions } from "../generated/TrainerOptions.js";
+import { addDeviceFlags, type DeviceFlags } from "./device-flags.js";
 import { flagName } from "./flag-name.js";
 import { PRESETS, type PresetName, presetValues, type TrainingRecipe } from "./presets.js";
 import type { Logger } from "./run-folder.js";
@@ -26,11 +27,10 @@ export type TrainerFlags = Partial<
 >;
 
 /** What commander hands over: a key is there only if its flag was given, or has a default of its own. */
-export interface TrainFlags extends Partial<TrainingRecipe>, TrainerFlags {
+export interface TrainFlags extends Partial<TrainingRecipe>, TrainerFlags, DeviceFlags {
   preset: PresetName;
   outputDir: string;
   seed: number;
-  device: string;
   logger: Logger;
   trainDataDir?: string;
   classLabels?: string;
@@ -181,8 +181,8 @@ function addOutputFlags(command: Command): void {
     .addOption(saves.argParser(integerFrom(1)))
     .addOption(logger.choices(["tensorboard", "none"]).default("tensorboard"))
     .option("--output-dir <folder>", "where everything is written", "emberwing-output")
-    .option("--seed <n>", "weights, order, crops and noise follow from it", integerFrom(0), 0)
-    .option("--device <name>", "where to calculate: see `emberwing info`", "cpu");
+    .option("--seed <n>", "weights, order, crops and noise follow from it", integerFrom(0), 0);
+  addDeviceFlags(command);
 }
 
 function addCheckpointFlags(command: Command): void {

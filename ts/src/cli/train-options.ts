@@ -1,8 +1,7 @@
 /** From the flags of `emberwing train` to the settings of a run. */
-import { call, devices } from "../engine.js";
-import { describe, EmberwingError } from "../errors.js";
 import type { UNet2DModelConfig } from "../generated/UNet2DModelConfig.js";
 import { isHubSource } from "../hub/hub-repo.js";
+import { checkDevice } from "./device-flags.js";
 import { usageError } from "./failure.js";
 import { PRESETS, type TrainingRecipe } from "./presets.js";
 import type { TrainFlags } from "./train-flags.js";
@@ -23,7 +22,7 @@ export function resolveSettings({ trainDataDir, ...flags }: TrainFlags): TrainSe
   checkResolution(settings);
   checkInferenceSteps(settings);
   checkBuiltIn(settings);
-  checkDevice(settings.device);
+  checkDevice(settings);
   return settings;
 }
 
@@ -51,17 +50,6 @@ function checkBuiltIn({ classLabels, streaming, datasetName }: TrainSettings): v
     throw usageError(`--class-labels: the built-in butterflies have no classes; ${instead}`);
   }
   if (streaming) throw usageError(`--streaming: the built-in butterflies are not on disk; ${instead}`);
-}
-
-/** Also for the other commands with `--device`. */
-export function checkDevice(device: string): void {
-  try {
-    call((core) => core.deviceName(device));
-  } catch (error) {
-    if (!(error instanceof EmberwingError)) throw error;
-    const known = [...devices(), "auto"].map(describe).join(", ");
-    throw usageError(`--device: expected one of ${known}, got ${describe(device)} (${error.message})`);
-  }
 }
 
 /** The channels of the pictures: the model's, unless the user says. */

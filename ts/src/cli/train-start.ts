@@ -5,6 +5,7 @@ import { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
 import { nodeFiles } from "../platform/node-files.js";
 import type { Generator } from "../random/generator.js";
 import { DDPMScheduler } from "../schedulers/ddpm-scheduler.js";
+import { deviceOptions } from "./device-flags.js";
 import { usageError } from "./failure.js";
 import { loadPipeline } from "./load-pipeline.js";
 import type { TrainFlags } from "./train-flags.js";
@@ -25,7 +26,7 @@ export async function startOf(flags: TrainFlags): Promise<TrainStart> {
 
 /** Random weights. */
 function startAnew(settings: TrainSettings): TrainStart {
-  const { model, resolution, device, ddpmNumSteps, ddpmBetaSchedule, predictionType } = settings;
+  const { model, resolution, ddpmNumSteps, ddpmBetaSchedule, predictionType } = settings;
   const channels = channelsOf(settings);
   return {
     settings,
@@ -34,7 +35,7 @@ function startAnew(settings: TrainSettings): TrainStart {
         ...{ ...model, sampleSize: resolution, inChannels: channels, outChannels: channels },
         ...(classes > 0 && { numClassEmbeds: classes }),
       };
-      const unet = await UNet2DModel.create(config, { device, generator });
+      const unet = await UNet2DModel.create(config, { ...deviceOptions(settings), generator });
       const betas = { numTrainTimesteps: ddpmNumSteps, betaSchedule: ddpmBetaSchedule };
       return new DDPMPipeline({ unet, scheduler: new DDPMScheduler({ ...betas, predictionType }) });
     },
@@ -43,7 +44,7 @@ function startAnew(settings: TrainSettings): TrainStart {
 
 /** Its weights and its noise schedule, unless flags say otherwise of the latter. */
 async function startFromPipeline(flags: TrainFlags, path: string): Promise<TrainStart> {
-  const { unet, scheduler: stored } = await loadPipeline(path, flags.device);
+  const { unet, scheduler: stored } = await loadPipeline(path, deviceOptions(flags));
   const { ddpmNumSteps, ddpmBetaSchedule, predictionType } = flags;
   const scheduler = DDPMScheduler.fromConfig(stored, {
     ...(ddpmNumSteps !== undefined && { numTrainTimesteps: ddpmNumSteps }),

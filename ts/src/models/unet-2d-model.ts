@@ -1,5 +1,6 @@
 import type { UNet2DModelHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
+import type { FloatType } from "../float-type.js";
 import type { UNet2DModelConfig } from "../generated/UNet2DModelConfig.js";
 import { checkOptions, toJson } from "../options.js";
 import type { HubOptions } from "../platform/hub.js";
@@ -19,19 +20,27 @@ import { Prediction } from "./prediction.js";
 
 const CONFIG_FILE = "config.json";
 
-/** Where a new model lives and where its first weights come from. */
-export interface CreateOptions {
+/** Where a model lives, and how it calculates there. */
+export interface DeviceOptions {
   /** One of `devices()`, or a short name: see there. Default: `"cpu"`. */
   device?: string;
+  /**
+   * The number format of activations. `"float16"` is for graphics cards: it takes half the memory, and rounds to 11 bits between
+   * the layers. Weights, sums, and what goes in and comes out stay float32, and `backward` scales the loss by itself, so
+   * that training works as before. Default: `"float32"`.
+   */
+  dtype?: FloatType;
+}
+
+/** Where a new model lives and where its first weights come from. */
+export interface CreateOptions extends DeviceOptions {
   /** Draws the weights: torch's default initialisation, so that a seed gives PyTorch's. Default: a random seed. */
   generator?: Generator;
 }
 
-export interface LoadModelOptions extends HubOptions {
+export interface LoadModelOptions extends DeviceOptions, HubOptions {
   /** The folder inside the source that holds the model. */
   subfolder?: string;
-  /** One of `devices()`, or a short name: see there. Default: `"cpu"`. */
-  device?: string;
   /** Takes the files of a variant, such as `"fp16"`. */
   variant?: string;
 }
@@ -74,6 +83,8 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
   readonly config: Readonly<UNet2DModelConfig>;
   /** The device that it lives on. */
   readonly device: string;
+  /** The number format of its activations. */
+  readonly dtype: FloatType;
   readonly #pythonConfig: string;
   readonly #parameters: readonly { name: string; shape: number[] }[];
 
@@ -81,6 +92,7 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
     super(handle);
     this.config = Object.freeze(JSON.parse(call(() => handle.config())) as UNet2DModelConfig);
     this.device = call(() => handle.device());
+    this.dtype = call(() => handle.dtype()) as FloatType;
     this.#pythonConfig = call(() => handle.pythonConfig());
     this.#parameters = JSON.parse(call(() => handle.parameterList()));
   }
@@ -90,13 +102,18 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
     return new UNet2DModel(handle);
   }
 
-  /** A model with random weights. `config` is any part of the options; the others take diffusers' defaults. */
+  /**
+   * A model with random weights.
+   *
+   * @param config Any part of the options; the others take diffusers' defaults.
+   * @throws `Unsupported` where the device does not calculate with `dtype`.
+   */
   static async create(config: Partial<UNet2DModelConfig> = {}, options: CreateOptions = {}): Promise<UNet2DModel> {
-    checkOptions("options", options, ["device", "generator"]);
-    const { device = "" } = options;
+    checkOptions("options", options, ["device", "dtype", "generator"]);
+    const { device = "", dtype = "float32" } = options;
     const generator = resolveGenerator({ generator: options.generator });
     const json = toJson(config);
-    return new UNet2DModel(await enqueue(() => generator.handle.createUNet2DModel(json, device)));
+    return new UNet2DModel(await enqueue(() => generator.handle.createUNet2DModel(json, device, dtype)));
   }
 
   /** Another model with the configuration of one, and random weights of its own. */
@@ -108,17 +125,18 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
    * Reads `config.json` and the weights beside it: safetensors or `.bin`, whole or sharded.
    *
    * @param source A folder's path, `"hub:owner/name"`, or the files that were picked in a page.
-   * @throws `MissingFile` that lists what was looked for and what lies there; `InvalidFile` for foreign content.
+   * @throws `MissingFile` that lists what was looked for and what lies there; `InvalidFile` for foreign content;
+   *   `Unsupported` where the device does not calculate with `dtype`.
    */
   static async fromPretrained(source: PretrainedSource, options: LoadModelOptions = {}): Promise<UNet2DModel> {
-    checkOptions("options", options, ["subfolder", "device", "variant", ...HUB_OPTIONS]);
-    const { subfolder, device = "", variant, ...hubOptions } = options;
+    checkOptions("options", options, ["subfolder", "device", "dtype", "variant", ...HUB_OPTIONS]);
+    const { subfolder, device = "", dtype = "float32", variant, ...hubOptions } = options;
     const root = openFolder(source, hubOptions);
     const folder = subfolder ? root.subfolder(subfolder) : root;
     const config = await readText(folder, CONFIG_FILE);
     const weights = await readWeights(folder, variant);
     try {
-      return new UNet2DModel(await enqueue(() => weights.createUNet2DModel(config, device)));
+      return new UNet2DModel(await enqueue(() => weights.createUNet2DModel(config, device, dtype)));
     } finally {
       void enqueue(() => weights.dispose());
     }

@@ -1,6 +1,7 @@
 import { checkRepoId, type HubRepo } from "../hub/hub-repo.js";
 import { MODEL_CARD, MODEL_CARD_OPTIONS, type ModelCardOptions, modelCard, SAMPLES } from "../hub/model-card.js";
 import type { Image } from "../images.js";
+import type { DeviceOptions } from "../models/unet-2d-model.js";
 import { checkOptions } from "../options.js";
 import { files } from "../platform/files.js";
 import { type HubAccess, type HubOptions, hub, type PushResult } from "../platform/hub.js";
@@ -27,9 +28,8 @@ export interface PipelineComponent {
   savePretrained(target: SaveTarget, options?: SavePretrainedOptions): Promise<void>;
 }
 
-export interface LoadPipelineOptions extends HubOptions {
-  /** One of `devices()`, for the models, or a short name: see there. Default: `"cpu"`. */
-  device?: string;
+/** `device` and `dtype` are those of the models. */
+export interface LoadPipelineOptions extends DeviceOptions, HubOptions {
   /** Takes the models' files of a variant, such as `"fp16"`. */
   variant?: string;
 }
@@ -102,8 +102,8 @@ export abstract class DiffusionPipeline {
     source: PretrainedSource,
     options: LoadPipelineOptions = {},
   ): Promise<P> {
-    checkOptions("options", options, ["device", "variant", ...HUB_OPTIONS]);
-    const { device, variant, ...hubOptions } = options;
+    checkOptions("options", options, ["device", "dtype", "variant", ...HUB_OPTIONS]);
+    const { device, dtype, variant, ...hubOptions } = options;
     const folder = openFolder(source, hubOptions);
     const index = parseModelIndex(await readText(folder, MODEL_INDEX));
     // Loaded here: the registry's classes extend this one.
@@ -111,7 +111,7 @@ export abstract class DiffusionPipeline {
     const construct = findPipeline((this as object) === DiffusionPipeline ? index.className : this.className);
     const parts: Record<string, PipelineComponent> = {};
     for (const [name, className] of Object.entries(index.components)) {
-      parts[name] = await loadComponent(className, await componentFolder(folder, name), { device, variant });
+      parts[name] = await loadComponent(className, await componentFolder(folder, name), { device, dtype, variant });
     }
     return construct(parts) as DiffusionPipeline as P;
   }

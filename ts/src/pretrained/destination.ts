@@ -1,5 +1,6 @@
 /** Where a model, scheduler or pipeline is saved to: a folder on disk, one that a page may write to, or memory. */
 import { invalidArgument } from "../errors.js";
+import type { FloatType } from "../float-type.js";
 import { directoryFiles } from "../platform/directory-files.js";
 import { type Files, files } from "../platform/files.js";
 
@@ -11,7 +12,7 @@ export type SaveTarget = string | FileSystemDirectoryHandle | Map<string, Uint8A
 
 export interface SavePretrainedOptions {
   /** The number format of weights. `"float16"` takes half the room and rounds to 11 bits; training goes on less exactly. Default `"float32"`. */
-  dtype?: "float32" | "float16";
+  dtype?: FloatType;
 }
 
 export const SAVE_OPTIONS = ["dtype"];

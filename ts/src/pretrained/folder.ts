@@ -101,7 +101,9 @@ function memoryFolder(contents: ReadonlyMap<string, Blob | Uint8Array>, prefix: 
 }
 
 function filesByPath(list: readonly File[]): Map<string, File> {
-  return new Map(list.map((file) => [file.webkitRelativePath.replace(/^[^/]*\//, "") || file.name, file]));
+  // Files that were made and not picked have no path: in Node not even an empty one.
+  const path = ({ webkitRelativePath = "" }: Partial<File>) => webkitRelativePath;
+  return new Map(list.map((file) => [path(file).replace(/^[^/]*\//, "") || file.name, file]));
 }
 
 /** The text of a file of the folder; a missing one is an error that lists what lies there instead. */

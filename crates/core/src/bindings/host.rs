@@ -60,9 +60,15 @@ macro_rules! host_bindings {
             }
 
             #[$bind(js_name = "createUNet2DModel")]
-            pub async fn create_unet_2d_model(&self, config: String, device: String) -> $Result<UNet2DModel> {
+            pub async fn create_unet_2d_model(
+                &self,
+                config: String,
+                device: String,
+                dtype: String,
+            ) -> $Result<UNet2DModel> {
                 let generator = self.0.clone();
-                let model = async move || $crate::bindings::support::create_model(&config, &device, &generator);
+                let create = $crate::bindings::support::create_model;
+                let model = async move || create(&config, &device, &dtype, &generator);
                 let model = $crate::handle::run(model).await.map_err($error)?;
                 Ok(UNet2DModel(model))
             }

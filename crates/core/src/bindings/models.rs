@@ -23,11 +23,18 @@ macro_rules! model_bindings {
             }
 
             #[$bind(js_name = "createUNet2DModel")]
-            pub async fn create_unet_2d_model(&self, python_config: String, device: String) -> $Result<UNet2DModel> {
+            pub async fn create_unet_2d_model(
+                &self,
+                python_config: String,
+                device: String,
+                dtype: String,
+            ) -> $Result<UNet2DModel> {
                 let weights = self.0.clone();
                 let load = async move || {
                     weights
-                        .with(async |weights| $crate::bindings::support::load_model(&python_config, weights, &device))
+                        .with(async |weights| {
+                            $crate::bindings::support::load_model(&python_config, weights, &device, &dtype)
+                        })
                         .await
                 };
                 let model = $crate::handle::run(load).await.map_err($error)?;
@@ -94,6 +101,11 @@ macro_rules! model_bindings {
             #[$bind]
             pub fn device(&self) -> String {
                 self.0.device.clone()
+            }
+
+            #[$bind]
+            pub fn dtype(&self) -> String {
+                self.0.dtype.to_string()
             }
 
             #[$bind]

@@ -5,12 +5,11 @@ use crate::handle::Handle;
 use crate::models::{Inputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
 use crate::pipelines::{Denoising, Start};
 use crate::pretrained::config::{read_config, write_config};
-use crate::pretrained::safetensors::SavedType;
 use crate::pretrained::weights::Weights;
 use crate::random::Generator;
 use crate::schedulers::{self, Scheduler};
 use crate::training::{AdamW, Ema, Prediction, Target, clip_factor, gradient_norm, mse_backward, without_ema_options};
-use crate::{Error, Result, device, json};
+use crate::{Error, FloatType, Result, device, json};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -80,6 +79,8 @@ pub struct Model {
     /// JSON, camelCase.
     pub config: String,
     pub device: String,
+    /// The number format of activations.
+    pub dtype: &'static str,
     pub parameter_count: usize,
     /// JSON: names and shapes in torch's order.
     pub parameter_list: String,
@@ -92,6 +93,7 @@ impl Model {
         Self {
             config: json::to_json(model.config()),
             device: device.to_string(),
+            dtype: model.float_type().name(),
             parameter_count: model.parameters.count(),
             parameter_list: json::to_json(&list),
             handle: Handle::new("the model", model),
@@ -99,11 +101,14 @@ impl Model {
     }
 }
 
-pub fn create_model(config: &str, device_name: &str, generator: &SharedGenerator) -> Result<Model> {
+pub fn create_model(config: &str, device_name: &str, dtype: &str, generator: &SharedGenerator) -> Result<Model> {
+    let float_type = FloatType::parse(dtype)?;
     let config: UNet2DModelConfig = json::from_json(config)?;
     let mut generator = lock(generator);
     let found = device::find(device_name)?;
+    found.require(float_type)?;
     let mut model = UNet2DModel::new(config, Source::Generator(&mut generator), &found.device)?;
+    model.set_float_type(float_type);
     model.seed_dropout(generator.seed());
     Ok(Model::new(model, &found.name))
 }
@@ -117,20 +122,23 @@ pub fn model_config(file_name: &str, text: &str) -> Result<String> {
     without_ema_options(&config.options_json)
 }
 
-pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str) -> Result<Model> {
+pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str, dtype: &str) -> Result<Model> {
+    let float_type = FloatType::parse(dtype)?;
     let config: UNet2DModelConfig = json::from_json(&model_config("config.json", python_config)?)?;
     let found = device::find(device_name)?;
+    found.require(float_type)?;
     let mut names = Vec::new();
     UNet2DModel::new(config.clone(), Source::Names(&mut names), &found.device)?;
     weights.check_names(names.iter().map(String::as_str))?;
-    let model = UNet2DModel::new(config, Source::Weights(weights), &found.device)?;
+    let mut model = UNet2DModel::new(config, Source::Weights(weights), &found.device)?;
+    model.set_float_type(float_type);
     Ok(Model::new(model, &found.name))
 }
 
 /// The content of a model's weights file in the number format that `dtype` names.
 pub async fn safetensors(model: &Handle<UNet2DModel>, dtype: &str) -> Result<Vec<u8>> {
-    let saved_type = SavedType::parse(dtype)?;
-    model.with(async |model| model.parameters.safetensors(saved_type).await).await
+    let float_type = FloatType::parse(dtype)?;
+    model.with(async |model| model.parameters.safetensors(float_type).await).await
 }
 
 /// What goes into a model, owned, so that it can go to the worker thread.

@@ -6,8 +6,8 @@ mod gpu;
 #[cfg(all(feature = "gpu", target_family = "wasm"))]
 pub use gpu::page;
 
-use crate::{Error, Result};
-use burn::tensor::Device;
+use crate::{Error, FloatType, Result};
+use burn::tensor::{Device, FloatDType};
 #[cfg(feature = "gpu")]
 use gpu::{
     has_hardware as has_hardware_card, name as graphics_card_name, names as graphics_cards, open as graphics_card,
@@ -21,6 +21,21 @@ const CPU: &str = "cpu";
 pub struct Found {
     pub device: Device,
     pub name: String,
+}
+
+impl Found {
+    /// Refuses number formats that the kernels for the device do not have.
+    pub fn require(&self, float_type: FloatType) -> Result<()> {
+        let has_it = float_type == FloatType::Float32
+            || self.name != CPU && self.device.supports_dtype(FloatDType::from(float_type));
+        if has_it {
+            return Ok(());
+        }
+        let (dtype, device) = (float_type.name(), &self.name);
+        Err(Error::Unsupported(format!(
+            "dtype: \"{dtype}\" is for graphics cards whose drivers offer it (shader-f16), and this model goes to {device}; take \"float32\""
+        )))
+    }
 }
 
 /// Names the device of models for which none is chosen.

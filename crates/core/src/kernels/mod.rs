@@ -25,7 +25,7 @@ mod tensors;
 pub use conv2d::Conv2dOptions;
 #[cfg(target_family = "wasm")]
 pub use cpu::threads;
-pub use parameters::{AdamWStep, Moments, adamw, moving_averages, sums_of_squares};
+pub use parameters::{AdamWStep, Moments, adamw, moving_averages, scaled, sums_of_squares};
 pub use prediction::keep_packed_weights;
 
 use burn::backend::{Backend, Dispatch, ExtensionType, TensorMetadata, backend_extension, tensor::FloatTensor};

@@ -1,4 +1,5 @@
-//! What training does with the parameters of a model: the update by AdamW, the moving average, and what clipping measures.
+//! What training does with the parameters of a model: the update by AdamW, the moving average, what clipping measures, and
+//! factors on gradients.
 //! With all of them in one call, so that a graphics card is handed one kernel for many.
 
 use super::tensors::Tensors;
@@ -55,6 +56,9 @@ pub trait ParameterKernels: Backend {
         decay: f64,
     ) -> Tensors<Self>;
 
+    /// Each tensor times `factor`.
+    fn scaled(#[extension_type] xs: Tensors<Self>, factor: f32) -> Tensors<Self>;
+
     /// Σx² of each, `[tensors]`.
     fn sums_of_squares(#[extension_type] xs: Tensors<Self>) -> FloatTensor<Self>;
 }
@@ -83,6 +87,14 @@ pub fn moving_averages(averages: Vec<DispatchTensor>, values: Vec<DispatchTensor
         return averages;
     }
     <Dispatch as ParameterKernels>::moving_averages(Tensors(averages), Tensors(values), decay).0
+}
+
+/// Each of some tensors times `factor`.
+pub fn scaled(xs: Vec<DispatchTensor>, factor: f32) -> Vec<DispatchTensor> {
+    if xs.is_empty() {
+        return xs;
+    }
+    <Dispatch as ParameterKernels>::scaled(Tensors(xs), factor).0
 }
 
 /// Σx² of each of some tensors, at least one.

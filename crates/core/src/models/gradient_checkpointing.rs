@@ -6,7 +6,7 @@ use super::inputs::Inputs;
 use super::parameters::Pass;
 use super::unet_2d::{Flow, UNet2DModel};
 use crate::random::Generator;
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{FloatDType, Gradients, Tensor};
 use std::cell::RefCell;
 
 /// What went into a block, and where the draws of dropout masks stood then.
@@ -133,7 +133,8 @@ impl Flow {
         let values =
             [Some(self.x), Some(self.picture), self.painted].into_iter().chain(self.skips.into_iter().map(Some));
         let slopes = [gradient.x, gradient.picture, gradient.painted].into_iter().chain(gradient.skips);
-        let products = values.zip(slopes).filter_map(|(value, slope)| Some((value? * slope?).sum()));
+        let products =
+            values.zip(slopes).filter_map(|(value, slope)| Some((value? * slope?).cast(FloatDType::F32).sum()));
         products.reduce(|sum, product| sum + product).unwrap_or_else(|| Tensor::zeros([1], &device))
     }
 }

@@ -5,6 +5,7 @@ mod embeddings;
 mod gradient_checkpointing;
 mod inputs;
 mod layers;
+mod loss_scale;
 mod parameter_order;
 mod parameters;
 mod resampling;
@@ -16,6 +17,7 @@ mod unet_2d_mid_block;
 mod unet_2d_skip_blocks;
 
 pub use inputs::{Inputs, finite};
+pub use loss_scale::LossScale;
 pub use parameters::{Parameter, Parameters, Source, download, to_nchw};
 pub use unet_2d::{UNet2DModel, from_nchw};
 pub use unet_2d_config::{ActivationFunction, UNet2DModelConfig};

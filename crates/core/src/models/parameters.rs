@@ -1,10 +1,11 @@
 //! The weights of a model: named and shaped as in torch, stored in the layout of the kernels.
 
 use super::parameter_order;
-use crate::pretrained::safetensors::{SavedType, write_safetensors};
+use crate::kernels::scaled;
+use crate::pretrained::safetensors::write_safetensors;
 use crate::pretrained::weights::Weights;
 use crate::random::Generator;
-use crate::{Error, Result};
+use crate::{Error, FloatType, Result};
 use burn::tensor::{Device, DispatchTensor, Tensor, TensorData};
 use std::cell::RefCell;
 
@@ -168,7 +169,7 @@ impl Parameters {
     }
 
     /// The content of diffusers' `diffusion_pytorch_model.safetensors`.
-    pub async fn safetensors(&self, saved_type: SavedType) -> Result<Vec<u8>> {
+    pub async fn safetensors(&self, float_type: FloatType) -> Result<Vec<u8>> {
         let mut values = Vec::with_capacity(self.list.len());
         for (parameter, tensor) in self.list.iter().zip(self.constants()) {
             values.push(parameter.export(tensor).await?);
@@ -177,7 +178,7 @@ impl Parameters {
             let (parameter, values): (&Parameter, &Vec<f32>) = (parameter, values);
             (&parameter.name, &parameter.shape, values)
         };
-        write_safetensors(self.list.iter().zip(&values).map(tensor), saved_type)
+        write_safetensors(self.list.iter().zip(&values).map(tensor), float_type)
     }
 
     /// Values for all parameters from files, in the order of [`Self::constants`].
@@ -211,11 +212,8 @@ impl Parameters {
     /// Adds the gradients that a backward pass left on `leaves`.
     pub fn accumulate(&mut self, leaves: &[DispatchTensor], gradients: &mut burn::tensor::Gradients) {
         for (parameter, leaf) in self.list.iter_mut().zip(leaves) {
-            let Some(new) = Tensor::<1>::from_dispatch(leaf.clone()).grad_remove(gradients) else { continue };
-            parameter.gradient = Some(match parameter.gradient.take() {
-                Some(old) => (Tensor::<1>::from_dispatch(old) + new).into_dispatch(),
-                None => new.into_dispatch(),
-            });
+            let new = Tensor::<1>::from_dispatch(leaf.clone()).grad_remove(gradients);
+            parameter.add_gradient(new.map(Tensor::into_dispatch));
         }
     }
 
@@ -240,9 +238,21 @@ impl Parameters {
 
     /// Multiplies all gradients.
     pub fn scale_gradients(&mut self, factor: f64) {
-        for gradient in self.list.iter_mut().filter_map(|parameter| parameter.gradient.as_mut()) {
-            *gradient = (Tensor::<1>::from_dispatch(gradient.clone()) * factor).into_dispatch();
-        }
+        let gradients =
+            self.list.iter_mut().filter_map(|parameter| Some((parameter.gradient.take()?, &mut parameter.gradient)));
+        let (gradients, places): (Vec<_>, Vec<_>) = gradients.unzip();
+        let scaled = scaled(gradients, factor as f32);
+        places.into_iter().zip(scaled).for_each(|(place, gradient)| *place = Some(gradient));
+    }
+
+    /// Takes all gradients away, in the order of [`Self::list`].
+    pub fn take_gradients(&mut self) -> Vec<Option<DispatchTensor>> {
+        self.list.iter_mut().map(|parameter| parameter.gradient.take()).collect()
+    }
+
+    /// Adds what [`Self::take_gradients`] took.
+    pub fn add_gradients(&mut self, gradients: Vec<Option<DispatchTensor>>) {
+        self.list.iter_mut().zip(gradients).for_each(|(parameter, gradient)| parameter.add_gradient(gradient));
     }
 
     /// The gradients that there are.
@@ -277,6 +287,13 @@ impl Parameter {
     /// A tensor shaped as the parameter from values in torch's layout.
     pub fn import(&self, values: Vec<f32>, device: &Device) -> DispatchTensor {
         upload(self.layout.import(values, &self.shape), self.layout.stored_shape(&self.shape), device)
+    }
+
+    fn add_gradient(&mut self, gradient: Option<DispatchTensor>) {
+        self.gradient = match (self.gradient.take(), gradient.map(Tensor::<1>::from_dispatch)) {
+            (Some(old), Some(new)) => Some((Tensor::<1>::from_dispatch(old) + new).into_dispatch()),
+            (old, new) => old.or(new.map(Tensor::into_dispatch)),
+        };
     }
 
     fn leaf(&self) -> DispatchTensor {
@@ -400,6 +417,7 @@ impl<'a> Pass<'a> {
         let draws = generator.borrow_mut().rand(x.shape().num_elements());
         let mask = draws.into_iter().map(|u| if u < p { 0.0 } else { 1.0 / (1.0 - p) }).collect::<Vec<f32>>();
         let mask = Tensor::<4>::from_data(TensorData::new(mask, x.dims()), &x.device().inner());
+        let mask = mask.cast(x.dtype());
         x * mask
     }
 }

@@ -66,8 +66,9 @@ pub fn fir_up(x: Tensor<4>) -> Tensor<4> {
     let [n, h, w, c] = x.dims();
     let device = x.device();
     let x = x.reshape([n, h, w, 1, c]);
-    let x = Tensor::cat(vec![x.clone(), Tensor::zeros(x.shape(), &device)], 3).reshape([n, h, 1, 2 * w, c]);
-    let x = Tensor::cat(vec![x.clone(), Tensor::zeros(x.shape(), &device)], 2).reshape([n, 2 * h, 2 * w, c]);
+    let zeros = |x: &Tensor<5>| Tensor::<5>::zeros(x.shape(), &device).cast(x.dtype());
+    let x = Tensor::cat(vec![x.clone(), zeros(&x)], 3).reshape([n, h, 1, 2 * w, c]);
+    let x = Tensor::cat(vec![x.clone(), zeros(&x)], 2).reshape([n, 2 * h, 2 * w, c]);
     fir(x, 4.0, Conv2dOptions { stride: 1, padding: [2, 2, 1, 1], upsample: false, scale: 1.0 })
 }
 

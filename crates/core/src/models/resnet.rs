@@ -124,6 +124,7 @@ fn first_convolution(resampling: Resampling) -> Conv2dOptions {
 /// x·(1 + scale) + shift, both from one vector a sample: `[n, 2c]`.
 fn scale_and_shift(x: Tensor<4>, time: Tensor<2>) -> Tensor<4> {
     let [n, _, _, c] = x.dims();
+    let time = time.cast(x.dtype());
     let scale = time.clone().narrow(1, 0, c).reshape([n, 1, 1, c]);
     let shift = time.narrow(1, c, c).reshape([n, 1, 1, c]);
     x * (scale + 1.0) + shift

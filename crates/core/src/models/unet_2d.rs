@@ -3,16 +3,17 @@
 use super::embeddings::{ClassEmbedding, TimeProjection, TimestepEmbedding};
 use super::inputs::Inputs;
 use super::layers::{Conv2d, GroupNorm};
+use super::loss_scale::LossScale;
 use super::parameters::{Builder, Parameters, Pass, Source};
 use super::resnet::ResnetStyle;
 use super::unet_2d_blocks::{BlockStyle, DownBlock2D, UpBlock2D, UpChannels};
 use super::unet_2d_config::{ClassEmbedType, TimeEmbeddingType, TimeScaleShift, UNet2DModelConfig};
 use super::unet_2d_mid_block::UNetMidBlock2D;
 use super::unet_2d_skip_blocks::{SkipDownBlock2D, SkipUpBlock2D};
-use crate::Result;
 use crate::kernels::{Conv2dOptions, GroupNormOptions, keep_packed_weights};
 use crate::random::Generator;
-use burn::tensor::{Device, DispatchTensor, Tensor, TensorData};
+use crate::{FloatType, Result};
+use burn::tensor::{Device, DispatchTensor, FloatDType, Tensor, TensorData};
 use std::cell::RefCell;
 
 enum Down {
@@ -48,6 +49,8 @@ pub(super) struct Network {
     up_blocks: Vec<Up>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
+    /// The number format of activations between the first and the last convolution.
+    float_type: FloatType,
 }
 
 /// A UNet with its weights.
@@ -58,6 +61,8 @@ pub struct UNet2DModel {
     /// Draws dropout masks while training.
     pub(super) dropout: RefCell<Generator>,
     gradient_checkpointing: bool,
+    /// Where gradients are float16.
+    pub loss_scale: Option<LossScale>,
 }
 
 impl UNet2DModel {
@@ -67,13 +72,14 @@ impl UNet2DModel {
         let mut builder = Builder::new(source, device.clone());
         let network = Network::new(&mut builder, &config)?;
         let (parameters, dropout) = (builder.finish(), RefCell::new(Generator::new(0)));
-        Ok(Self { config, network, parameters, dropout, gradient_checkpointing: false })
+        Ok(Self { config, network, parameters, dropout, gradient_checkpointing: false, loss_scale: None })
     }
 
     /// The same network with other weights, which are shared and not copied.
     pub fn with_weights(&self, weights: &[DispatchTensor]) -> Result<Self> {
         let source = Source::Names(&mut Vec::new());
         let mut model = Self::new(self.config.clone(), source, self.parameters.device())?;
+        model.set_float_type(self.float_type());
         model.parameters.set_values(weights);
         Ok(model)
     }
@@ -85,6 +91,17 @@ impl UNet2DModel {
 
     pub fn set_gradient_checkpointing(&mut self, on: bool) {
         self.gradient_checkpointing = on;
+    }
+
+    /// The number format of activations.
+    pub fn float_type(&self) -> FloatType {
+        self.network.float_type
+    }
+
+    /// Weights, sums and what goes in and comes out stay float32. `device::Found::require` says whether a device can do it.
+    pub fn set_float_type(&mut self, float_type: FloatType) {
+        self.network.float_type = float_type;
+        self.loss_scale = (float_type == FloatType::Float16).then(LossScale::default);
     }
 
     /// Whether class labels belong to its inputs.
@@ -173,6 +190,7 @@ impl Network {
                 GroupNorm::new(builder, "conv_norm_out", first, options)?
             },
             conv_out: Conv2d::new(builder, "conv_out", [first, config.out_channels], 3, Conv2dOptions::SAME_3X3)?,
+            float_type: FloatType::default(),
         })
     }
 
@@ -189,6 +207,7 @@ impl Network {
     /// What comes before the first block.
     pub(super) fn enter(&self, config: &UNet2DModelConfig, pass: &Pass, sample: Tensor<4>) -> Flow {
         let sample = if config.center_input_sample { sample * 2.0 - 1.0 } else { sample };
+        let sample = sample.cast(FloatDType::from(self.float_type));
         let x = self.conv_in.forward(pass, sample.clone());
         Flow { skips: vec![x.clone()], x, picture: sample, painted: None }
     }
@@ -223,7 +242,8 @@ impl Network {
     /// What comes after the last block: the prediction, NHWC.
     pub(super) fn leave(&self, config: &UNet2DModelConfig, pass: &Pass, flow: Flow, inputs: Inputs) -> Tensor<4> {
         let plus = flow.painted.map_or(crate::kernels::Plus::Nothing, crate::kernels::Plus::Residual);
-        let out = self.conv_out.forward_plus(pass, self.conv_norm_out.forward(pass, flow.x), plus);
+        let out =
+            self.conv_out.forward_plus(pass, self.conv_norm_out.forward(pass, flow.x), plus).cast(FloatDType::F32);
         match config.time_embedding_type {
             TimeEmbeddingType::Fourier => divide_by_timesteps(out, per_sample(inputs.timesteps, inputs.shape[0])),
             _ => out,

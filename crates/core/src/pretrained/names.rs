@@ -64,7 +64,8 @@ fn listed(kind: &str, names: &BTreeSet<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pretrained::safetensors::{SavedType, write_safetensors};
+    use crate::FloatType;
+    use crate::pretrained::safetensors::write_safetensors;
 
     #[test]
     fn old_attention_names_are_brought_up_to_date() {
@@ -103,7 +104,7 @@ mod tests {
     fn differences_are_reported_together() {
         let mut weights = Weights::new();
         let tensors = ["a", "x", "y"].map(|name| (name, &[1usize][..], &[0.0f32][..]));
-        weights.add("m.safetensors", &write_safetensors(tensors, SavedType::Float32).unwrap()).unwrap();
+        weights.add("m.safetensors", &write_safetensors(tensors, FloatType::Float32).unwrap()).unwrap();
         assert!(weights.check_names(["y", "a", "x"]).is_ok());
         assert_eq!(
             weights.check_names(["a", "b", "c", "d", "e", "f", "g"]).unwrap_err().to_string(),

@@ -3,39 +3,20 @@
 use super::Read;
 use super::element::{ByteOrder, ElementType};
 use super::weights::Tensor;
-use crate::{Error, Result};
+use crate::{Error, FloatType, Result};
 use ::safetensors::tensor::{Dtype, Metadata, TensorInfo, View, serialize};
 use half::f16;
 use std::borrow::Cow;
-
-/// The number format that weights are saved in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SavedType {
-    Float32,
-    /// Half the size; rounds to 11 bits.
-    Float16,
-}
-
-impl SavedType {
-    /// torch's name of it.
-    pub fn parse(name: &str) -> Result<Self> {
-        match name {
-            "float32" => Ok(Self::Float32),
-            "float16" => Ok(Self::Float16),
-            _ => Err(Error::argument("dtype", "\"float32\" or \"float16\"", format!("\"{name}\""))),
-        }
-    }
-}
 
 /// The bytes that diffusers' `save_pretrained` writes: metadata `{"format": "pt"}`, tensors sorted by name, the header
 /// padded with spaces to a multiple of eight.
 pub fn write_safetensors<'a>(
     tensors: impl IntoIterator<Item = (&'a str, &'a [usize], &'a [f32])>,
-    saved_type: SavedType,
+    float_type: FloatType,
 ) -> Result<Vec<u8>> {
     let views = tensors.into_iter().map(|(name, shape, data)| {
-        check_range(name, data, saved_type)?;
-        Ok((name, FloatView { shape, data, saved_type }))
+        check_range(name, data, float_type)?;
+        Ok((name, FloatView { shape, data, float_type }))
     });
     let metadata = [("format".to_owned(), "pt".to_owned())].into_iter().collect();
     serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))
@@ -43,10 +24,10 @@ pub fn write_safetensors<'a>(
 }
 
 /// A number too large for the format would be saved as infinity.
-fn check_range(name: &str, data: &[f32], saved_type: SavedType) -> Result<()> {
-    let largest = match saved_type {
-        SavedType::Float32 => f32::MAX,
-        SavedType::Float16 => f16::MAX.to_f32(),
+fn check_range(name: &str, data: &[f32], float_type: FloatType) -> Result<()> {
+    let largest = match float_type {
+        FloatType::Float32 => f32::MAX,
+        FloatType::Float16 => f16::MAX.to_f32(),
     };
     match data.iter().find(|value| value.is_finite() && value.abs() > largest) {
         Some(value) => {
@@ -60,14 +41,14 @@ fn check_range(name: &str, data: &[f32], saved_type: SavedType) -> Result<()> {
 struct FloatView<'a> {
     shape: &'a [usize],
     data: &'a [f32],
-    saved_type: SavedType,
+    float_type: FloatType,
 }
 
 impl View for FloatView<'_> {
     fn dtype(&self) -> Dtype {
-        match self.saved_type {
-            SavedType::Float32 => Dtype::F32,
-            SavedType::Float16 => Dtype::F16,
+        match self.float_type {
+            FloatType::Float32 => Dtype::F32,
+            FloatType::Float16 => Dtype::F16,
         }
     }
 
@@ -76,16 +57,16 @@ impl View for FloatView<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(match self.saved_type {
-            SavedType::Float32 => self.data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            SavedType::Float16 => self.data.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect(),
+        Cow::Owned(match self.float_type {
+            FloatType::Float32 => self.data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            FloatType::Float16 => self.data.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect(),
         })
     }
 
     fn data_len(&self) -> usize {
-        match self.saved_type {
-            SavedType::Float32 => size_of_val(self.data),
-            SavedType::Float16 => size_of_val(self.data) / 2,
+        match self.float_type {
+            FloatType::Float32 => size_of_val(self.data),
+            FloatType::Float16 => size_of_val(self.data) / 2,
         }
     }
 }
@@ -191,18 +172,18 @@ mod tests {
 
     #[test]
     fn half_precision_is_written_where_it_holds_the_numbers() {
-        let write = |values: &[f32]| write_safetensors([("a", &[2usize][..], values)], SavedType::Float16);
+        let write = |values: &[f32]| write_safetensors([("a", &[2usize][..], values)], FloatType::Float16);
         let bytes = write(&[1.5, 0.1]).unwrap();
         assert_eq!(read(&bytes).unwrap(), [("a".into(), Tensor { shape: vec![2], data: vec![1.5, 0.099975586] })]);
         let message = write(&[1.5, 70_000.0]).unwrap_err().to_string();
         assert!(message.contains("70000 in a"), "{message}");
-        assert!(SavedType::parse("half").is_err());
+        assert!(FloatType::parse("half").is_err());
     }
 
     #[test]
     fn a_shape_that_does_not_fit_its_values_is_refused() {
         let message =
-            write_safetensors([("a", &[3usize][..], &[0.0f32][..])], SavedType::Float32).unwrap_err().to_string();
+            write_safetensors([("a", &[3usize][..], &[0.0f32][..])], FloatType::Float32).unwrap_err().to_string();
         assert!(message.contains("cannot write safetensors"), "{message}");
     }
 }

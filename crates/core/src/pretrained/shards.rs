@@ -71,14 +71,15 @@ fn stays_in_folder(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pretrained::safetensors::{SavedType, write_safetensors};
+    use crate::FloatType;
+    use crate::pretrained::safetensors::write_safetensors;
 
     const INDEX: &str = r#"{"metadata": {"total_size": 12},
         "weight_map": {"a": "m-00002-of-00002.safetensors", "b": "m-00001-of-00002.safetensors", "c": "m-00001-of-00002.safetensors"}}"#;
 
     fn shard(names: &[&str]) -> Vec<u8> {
         let tensors = names.iter().map(|name| (*name, &[1usize][..], &[0.5f32][..]));
-        write_safetensors(tensors, SavedType::Float32).unwrap()
+        write_safetensors(tensors, FloatType::Float32).unwrap()
     }
 
     #[test]

@@ -114,11 +114,12 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pretrained::safetensors::{SavedType, write_safetensors};
+    use crate::FloatType;
+    use crate::pretrained::safetensors::write_safetensors;
 
     fn file(names: &[&str]) -> Vec<u8> {
         let tensors = names.iter().map(|name| (*name, &[2usize, 1][..], &[1.0f32, -2.0][..]));
-        write_safetensors(tensors, SavedType::Float32).unwrap()
+        write_safetensors(tensors, FloatType::Float32).unwrap()
     }
 
     #[test]

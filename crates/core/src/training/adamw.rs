@@ -2,9 +2,9 @@
 
 use crate::kernels::{AdamWStep, Moments, adamw, sums_of_squares};
 use crate::models::{Parameters, download};
-use crate::pretrained::safetensors::{SavedType, write_safetensors};
+use crate::pretrained::safetensors::write_safetensors;
 use crate::pretrained::weights::Weights;
-use crate::{Error, Result};
+use crate::{Error, FloatType, Result};
 use burn::tensor::DispatchTensor;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -113,7 +113,7 @@ impl AdamW {
             }
         }
         let tensors = tensors.iter().map(|(name, shape, values)| (name.as_str(), &shape[..], &values[..]));
-        write_safetensors(tensors, SavedType::Float32)
+        write_safetensors(tensors, FloatType::Float32)
     }
 
     /// Goes on from the state that [`Self::safetensors`] wrote. A file that is refused changes nothing.

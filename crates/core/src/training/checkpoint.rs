@@ -5,7 +5,7 @@ use super::options::TrainerOptions;
 use super::progress::Progress;
 use super::trainer::Trainer;
 use crate::data::{DataLoader, Dataset};
-use crate::models::UNet2DModel;
+use crate::models::{LossScale, UNet2DModel};
 use crate::pretrained::config::{read_config, write_config};
 use crate::pretrained::weights::Weights;
 use crate::random::Generator;
@@ -28,6 +28,8 @@ struct TrainerState {
     generator: Option<String>,
     /// The same for dropout masks.
     dropout: Option<String>,
+    /// Where activations are float16.
+    loss_scale: Option<LossScale>,
     /// What the run was told, for people and for Python.
     options: Option<TrainerOptions>,
 }
@@ -58,6 +60,7 @@ impl Trainer {
             images: Some(dataset.len()),
             generator: Some(to_hex(&generator.state())),
             dropout: Some(to_hex(&model.dropout_state())),
+            loss_scale: model.loss_scale,
             options: Some(self.options.clone()),
         })
     }
@@ -108,6 +111,9 @@ impl Trainer {
         }
         if let Some(state) = dropout_state {
             model.set_dropout_state(&state)?;
+        }
+        if model.loss_scale.is_some() && state.loss_scale.is_some() {
+            model.loss_scale = state.loss_scale;
         }
         if let Some(loader) = state.loader {
             self.loader.restore(loader);

@@ -1,5 +1,6 @@
 //! From a prediction to gradients: the mean squared error of the course, or any loss of the caller's.
 
+use super::scaled_backward::scaled_backward;
 use crate::models::{Inputs, UNet2DModel, download, finite, from_nchw, to_nchw};
 use crate::{Error, Result};
 use burn::tensor::{DispatchTensor, Tensor, TensorData};
@@ -25,23 +26,31 @@ pub async fn mse_backward(model: &mut UNet2DModel, inputs: Inputs<'_>, target: T
         Tensor::<4>::from_data(weights, &device)
     });
     let mean_error = |prediction: Tensor<4>| {
-        let difference = prediction - values;
+        let difference = prediction - values.clone();
         let error = difference.clone() * difference;
-        weights.map_or(error.clone(), |weights| error * weights).mean()
+        weights.clone().map_or(error.clone(), |weights| error * weights).mean()
     };
-    let loss = if model.gradient_checkpointing() {
-        model.backward_by_parts(inputs, mean_error)
-    } else {
+    let pass = |model: &mut UNet2DModel, factor: f32| {
+        let loss = |prediction| times(mean_error(prediction), factor);
+        if model.gradient_checkpointing() {
+            return model.backward_by_parts(inputs, loss);
+        }
         let leaves = model.parameters.leaves();
-        let loss = mean_error(model.predict_tracked(&leaves, model.upload(inputs), inputs));
+        let loss = loss(model.predict_tracked(&leaves, model.upload(inputs), inputs));
         let value = loss.clone().inner();
         let mut gradients = loss.backward();
         model.parameters.accumulate(&leaves, &mut gradients);
         value
     };
+    let (loss, factor) = scaled_backward(model, pass).await?;
     // Read when all work is handed over: a graphics card would stand still while it waits for us.
     let value = download(loss.into_dispatch(), 1).await?;
-    value.first().copied().ok_or_else(|| Error::Internal("the loss has no value".into()))
+    value.first().map(|value| value / factor).ok_or_else(|| Error::Internal("the loss has no value".into()))
+}
+
+/// One operation less where there is no factor.
+fn times<const D: usize>(x: Tensor<D>, factor: f32) -> Tensor<D> {
+    if factor == 1.0 { x } else { x * factor }
 }
 
 /// NCHW shape of the prediction for these inputs.
@@ -66,21 +75,69 @@ fn check_target(model: &UNet2DModel, inputs: Inputs, target: Target) -> Result<(
 
 /// A prediction that remembers how it was made, so that the gradient of any loss can be handed back.
 pub struct Prediction {
+    graph: Graph,
+    values: Vec<f32>,
+    shape: Vec<usize>,
+    again: Again,
+}
+
+/// How the output came out of the sample and the weights.
+struct Graph {
     sample: Tensor<4>,
     output: Tensor<4>,
     leaves: Vec<DispatchTensor>,
-    values: Vec<f32>,
+}
+
+impl Graph {
+    fn new(model: &UNet2DModel, inputs: Inputs) -> Self {
+        let leaves = model.parameters.leaves();
+        let sample = model.upload(inputs).autodiff().require_grad();
+        let output = model.predict_tracked(&leaves, sample.clone(), inputs);
+        Self { sample, output, leaves }
+    }
+
+    /// Adds to the model's gradients; the gradient with respect to the sample.
+    fn backward(self, model: &mut UNet2DModel, gradient: Tensor<4>) -> Option<Tensor<4>> {
+        let mut gradients = (self.output * gradient).sum().backward();
+        model.parameters.accumulate(&self.leaves, &mut gradients);
+        self.sample.grad_remove(&mut gradients)
+    }
+}
+
+/// What it takes to predict once more, should the factor on the gradient be too large for float16.
+struct Again {
+    sample: Vec<f32>,
     shape: Vec<usize>,
+    timesteps: Vec<f32>,
+    class_labels: Vec<f32>,
+    dropout: Vec<u8>,
+}
+
+impl Again {
+    fn new(model: &UNet2DModel, inputs: Inputs) -> Self {
+        let Inputs { sample, shape, timesteps, class_labels } = inputs;
+        let [sample, timesteps, class_labels] = [sample, timesteps, class_labels].map(<[f32]>::to_vec);
+        Self { sample, shape: shape.to_vec(), timesteps, class_labels, dropout: model.dropout_state() }
+    }
+
+    /// The same graph; the model's draws go on from where they stand.
+    fn graph(&self, model: &mut UNet2DModel) -> Result<Graph> {
+        let now = model.dropout_state();
+        model.set_dropout_state(&self.dropout)?;
+        let Self { sample, shape, timesteps, class_labels, .. } = self;
+        let graph = Graph::new(model, Inputs { sample, shape, timesteps, class_labels });
+        model.set_dropout_state(&now)?;
+        Ok(graph)
+    }
 }
 
 impl Prediction {
     pub async fn new(model: &UNet2DModel, inputs: Inputs<'_>) -> Result<Self> {
         model.check(inputs)?;
-        let leaves = model.parameters.leaves();
-        let sample = model.upload(inputs).autodiff().require_grad();
-        let output = model.predict_tracked(&leaves, sample.clone(), inputs);
-        let values = to_nchw(output.clone().inner()).await?;
-        Ok(Self { sample, output, leaves, values, shape: output_shape(model, inputs) })
+        let again = Again::new(model, inputs);
+        let graph = Graph::new(model, inputs);
+        let values = to_nchw(graph.output.clone().inner()).await?;
+        Ok(Self { graph, values, shape: output_shape(model, inputs), again })
     }
 
     /// NCHW
@@ -97,10 +154,17 @@ impl Prediction {
         }
         finite("gradient", gradient)?;
         let gradient = from_nchw(gradient, &self.shape, model.parameters.device());
-        let mut gradients = (self.output * gradient).sum().backward();
-        model.parameters.accumulate(&self.leaves, &mut gradients);
-        match self.sample.grad_remove(&mut gradients) {
-            Some(gradient) => to_nchw(gradient).await,
+        let mut first = Some(self.graph);
+        let pass = |model: &mut UNet2DModel, factor: f32| {
+            let graph = match first.take() {
+                Some(graph) => graph,
+                None => self.again.graph(model)?,
+            };
+            Ok(graph.backward(model, times(gradient.clone(), factor)))
+        };
+        let (of_sample, factor) = scaled_backward(model, pass).await?;
+        match of_sample? {
+            Some(gradient) => to_nchw(times(gradient, 1.0 / factor)).await,
             None => Err(Error::Internal("the sample got no gradient".into())),
         }
     }

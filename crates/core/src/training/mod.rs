@@ -9,6 +9,7 @@ mod lr_schedule;
 mod noise;
 mod options;
 mod progress;
+mod scaled_backward;
 mod snr_weights;
 mod trainer;
 

@@ -2,11 +2,12 @@
 //! and meets the others a block at a time in shared memory; softmax is kept up to date as they come by (Milakov and Gimelshein
 //! 2018, arXiv:1805.02867). The backward pass makes the probabilities again from one logarithm a query.
 
-use super::tensors::{buffer, empty};
+use super::tensors::{buffer, element, empty, empty_float32};
 use crate::kernels::attention::Saved;
 use burn::backend::TensorMetadata;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 type T = CubeTensor;
@@ -60,7 +61,7 @@ impl Extents {
 pub fn forward(query: &T, key: &T, value: &T, heads: usize) -> [T; 2] {
     let extents = Extents::new(query, key, heads);
     let output = empty::<3>(query, query.shape().dims());
-    let logsumexp = empty(query, [extents.batch, heads, extents.queries]);
+    let logsumexp = empty_float32(query, [extents.batch, heads, extents.queries]);
     // SAFETY: the kernel works on tokens that there are.
     unsafe {
         forward_kernel::launch_unchecked(
@@ -76,6 +77,7 @@ pub fn forward(query: &T, key: &T, value: &T, heads: usize) -> [T; 2] {
             extents.keys as u32,
             extents.scale(),
             extents.head(),
+            element(query),
         );
     }
     [output, logsumexp]
@@ -103,6 +105,7 @@ pub fn backward(saved: &Saved<CubeBackend>, gradient: &T) -> [T; 3] {
             extents.keys as u32,
             extents.scale(),
             extents.head(),
+            element(query),
         );
         key_gradient_kernel::launch_unchecked(
             &query.client,
@@ -120,6 +123,7 @@ pub fn backward(saved: &Saved<CubeBackend>, gradient: &T) -> [T; 3] {
             extents.keys as u32,
             extents.scale(),
             extents.head(),
+            element(query),
         );
     }
     [dq, dk, dv]
@@ -139,14 +143,14 @@ fn row(token: usize, queries: usize) -> usize {
 
 /// Copies the block of tokens from `first` on into shared memory; zeros behind the last.
 #[cube]
-fn load_block(x: &[f32], shared: &mut Shared<[f32]>, first: usize, tokens: usize, #[comptime] head: Head) {
+fn load_block<E: Float>(x: &[E], shared: &mut Shared<[f32]>, first: usize, tokens: usize, #[comptime] head: Head) {
     let dim = comptime!(head.dim);
     let mut index = UNIT_POS as usize;
     while index < comptime!(head.block * head.dim) {
         let token = first + index / dim;
         let mut value = 0.0f32;
         if token < tokens {
-            value = x[position(token, tokens, dim) + index % dim];
+            value = f32::cast_from(x[position(token, tokens, dim) + index % dim]);
         }
         shared[index] = value;
         index += THREADS;
@@ -155,24 +159,31 @@ fn load_block(x: &[f32], shared: &mut Shared<[f32]>, first: usize, tokens: usize
 
 /// The head's part of one token, times `scale`.
 #[cube]
-fn load_token(x: &[f32], token: usize, tokens: usize, scale: f32, #[comptime] dim: usize) -> Array<f32> {
+fn load_token<E: Float>(x: &[E], token: usize, tokens: usize, scale: f32, #[comptime] dim: usize) -> Array<f32> {
     let mut part = Array::<f32>::new(dim);
     #[unroll]
     for i in 0..dim {
         part[i] = 0.0f32;
         if token < tokens {
-            part[i] = x[position(token, tokens, dim) + i] * scale;
+            part[i] = f32::cast_from(x[position(token, tokens, dim) + i]) * scale;
         }
     }
     part
 }
 
 #[cube]
-fn store_token(x: &mut [f32], part: &Array<f32>, token: usize, tokens: usize, factor: f32, #[comptime] dim: usize) {
+fn store_token<E: Float>(
+    x: &mut [E],
+    part: &Array<f32>,
+    token: usize,
+    tokens: usize,
+    factor: f32,
+    #[comptime] dim: usize,
+) {
     if token < tokens {
         #[unroll]
         for i in 0..dim {
-            x[position(token, tokens, dim) + i] = part[i] * factor;
+            x[position(token, tokens, dim) + i] = E::cast_from(part[i] * factor);
         }
     }
 }
@@ -209,16 +220,17 @@ fn add_scaled(own: &mut Array<f32>, shared: &Shared<[f32]>, start: usize, factor
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn forward_kernel(
-    query: &[f32],
-    key: &[f32],
-    value: &[f32],
-    output: &mut [f32],
+fn forward_kernel<E: Float>(
+    query: &[E],
+    key: &[E],
+    value: &[E],
+    output: &mut [E],
     logsumexp: &mut [f32],
     queries: u32,
     keys: u32,
     scale: f32,
     #[comptime] head: Head,
+    #[define(E)] _element: ElemType,
 ) {
     let (queries, keys) = (queries as usize, keys as usize);
     let dim = comptime!(head.dim);
@@ -226,15 +238,15 @@ fn forward_kernel(
     let token = CUBE_POS_X as usize * THREADS + UNIT_POS as usize;
     let mut key_block = Shared::<[f32]>::new_slice(comptime!(head.block * head.dim));
     let mut value_block = Shared::<[f32]>::new_slice(comptime!(head.block * head.dim));
-    let own = load_token(query, token, queries, scale, dim);
+    let own = load_token::<E>(query, token, queries, scale, dim);
     let mut sums = zeros(dim);
     let mut largest = f32::min_value();
     let mut total = 0.0f32;
     let mut first = 0usize;
     while first < keys {
         sync_cube();
-        load_block(key, &mut key_block, first, keys, head);
-        load_block(value, &mut value_block, first, keys, head);
+        load_block::<E>(key, &mut key_block, first, keys, head);
+        load_block::<E>(value, &mut value_block, first, keys, head);
         sync_cube();
         let count = min(block.runtime(), keys - first);
         for other in 0..count {
@@ -251,7 +263,7 @@ fn forward_kernel(
         }
         first += block;
     }
-    store_token(output, &sums, token, queries, 1.0f32 / total, dim);
+    store_token::<E>(output, &sums, token, queries, 1.0f32 / total, dim);
     if token < queries {
         logsumexp[row(token, queries)] = largest + total.ln();
     }
@@ -259,18 +271,19 @@ fn forward_kernel(
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn query_gradient_kernel(
-    query: &[f32],
-    key: &[f32],
-    value: &[f32],
-    output: &[f32],
+fn query_gradient_kernel<E: Float>(
+    query: &[E],
+    key: &[E],
+    value: &[E],
+    output: &[E],
     logsumexp: &[f32],
-    gradient: &[f32],
-    dq: &mut [f32],
+    gradient: &[E],
+    dq: &mut [E],
     queries: u32,
     keys: u32,
     scale: f32,
     #[comptime] head: Head,
+    #[define(E)] _element: ElemType,
 ) {
     let (queries, keys) = (queries as usize, keys as usize);
     let dim = comptime!(head.dim);
@@ -278,9 +291,9 @@ fn query_gradient_kernel(
     let token = CUBE_POS_X as usize * THREADS + UNIT_POS as usize;
     let mut key_block = Shared::<[f32]>::new_slice(comptime!(head.block * head.dim));
     let mut value_block = Shared::<[f32]>::new_slice(comptime!(head.block * head.dim));
-    let own = load_token(query, token, queries, scale, dim);
-    let own_output = load_token(output, token, queries, 1.0f32, dim);
-    let own_gradient = load_token(gradient, token, queries, 1.0f32, dim);
+    let own = load_token::<E>(query, token, queries, scale, dim);
+    let own_output = load_token::<E>(output, token, queries, 1.0f32, dim);
+    let own_gradient = load_token::<E>(gradient, token, queries, 1.0f32, dim);
     let mut delta = 0.0f32;
     #[unroll]
     for i in 0..dim {
@@ -294,8 +307,8 @@ fn query_gradient_kernel(
     let mut first = 0usize;
     while first < keys {
         sync_cube();
-        load_block(key, &mut key_block, first, keys, head);
-        load_block(value, &mut value_block, first, keys, head);
+        load_block::<E>(key, &mut key_block, first, keys, head);
+        load_block::<E>(value, &mut value_block, first, keys, head);
         sync_cube();
         let count = min(block.runtime(), keys - first);
         for other in 0..count {
@@ -305,24 +318,25 @@ fn query_gradient_kernel(
         }
         first += block;
     }
-    store_token(dq, &sums, token, queries, scale, dim);
+    store_token::<E>(dq, &sums, token, queries, scale, dim);
 }
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn key_gradient_kernel(
-    query: &[f32],
-    key: &[f32],
-    value: &[f32],
-    output: &[f32],
+fn key_gradient_kernel<E: Float>(
+    query: &[E],
+    key: &[E],
+    value: &[E],
+    output: &[E],
     logsumexp: &[f32],
-    gradient: &[f32],
-    dk: &mut [f32],
-    dv: &mut [f32],
+    gradient: &[E],
+    dk: &mut [E],
+    dv: &mut [E],
     queries: u32,
     keys: u32,
     scale: f32,
     #[comptime] head: Head,
+    #[define(E)] _element: ElemType,
 ) {
     let (queries, keys) = (queries as usize, keys as usize);
     let dim = comptime!(head.dim);
@@ -333,15 +347,15 @@ fn key_gradient_kernel(
     let mut gradient_block = Shared::<[f32]>::new_slice(comptime!(head.block * head.dim));
     let mut rows = Shared::<[f32]>::new_slice(block);
     let mut deltas = Shared::<[f32]>::new_slice(block);
-    let own_key = load_token(key, token, keys, scale, dim);
-    let own_value = load_token(value, token, keys, 1.0f32, dim);
+    let own_key = load_token::<E>(key, token, keys, scale, dim);
+    let own_value = load_token::<E>(value, token, keys, 1.0f32, dim);
     let mut key_sums = zeros(dim);
     let mut value_sums = zeros(dim);
     let mut first = 0usize;
     while first < queries {
         sync_cube();
-        load_block(query, &mut query_block, first, queries, head);
-        load_block(gradient, &mut gradient_block, first, queries, head);
+        load_block::<E>(query, &mut query_block, first, queries, head);
+        load_block::<E>(gradient, &mut gradient_block, first, queries, head);
         sync_cube();
         let count = min(block.runtime(), queries - first);
         if thread < count {
@@ -349,7 +363,7 @@ fn key_gradient_kernel(
             let mut delta = 0.0f32;
             #[unroll]
             for i in 0..dim {
-                delta += output[start + i] * gradient_block[thread * dim + i];
+                delta += f32::cast_from(output[start + i]) * gradient_block[thread * dim + i];
             }
             deltas[thread] = delta;
             rows[thread] = logsumexp[row(first + thread, queries)];
@@ -363,6 +377,6 @@ fn key_gradient_kernel(
         }
         first += block;
     }
-    store_token(dk, &key_sums, token, keys, scale, dim);
-    store_token(dv, &value_sums, token, keys, 1.0f32, dim);
+    store_token::<E>(dk, &key_sums, token, keys, scale, dim);
+    store_token::<E>(dv, &value_sums, token, keys, 1.0f32, dim);
 }

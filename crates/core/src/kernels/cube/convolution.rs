@@ -5,7 +5,7 @@ use super::packed_weights::packed;
 use super::patches::{PatchShape, gather, scatter};
 use super::product::{Addend, Finish, ProductShape, Transposed, product};
 use super::reduce::{pixel_sums, row_sums};
-use super::tensors::contiguous;
+use super::tensors::{contiguous, empty, empty_float32};
 use super::winograd;
 use crate::kernels::conv2d::{ConvShape, Extents};
 use crate::kernels::prediction::keeps_packed_weights;
@@ -60,9 +60,12 @@ pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<CubeBackend>, option
             winograd::convolve_transformed(&shape, &x, &packed(&weight, shape.c_in, shape.c_out), finish)
         }
         Method::Winograd(shape) => winograd::convolve(&shape, &x, &weight, finish),
-        Method::Product { rows, c_in, c_out } => product(plain(rows, c_in, c_out), &x, &weight, finish, output),
+        Method::Product { rows, c_in, c_out } => {
+            product(plain(rows, c_in, c_out), &x, &weight, finish, empty(&x, output))
+        }
         Method::Patches(shape) => {
-            product(plain(shape.rows(), shape.depth(), output[3]), &gather(&shape, &x), &weight, finish, output)
+            let problem = plain(shape.rows(), shape.depth(), output[3]);
+            product(problem, &gather(&shape, &x), &weight, finish, empty(&x, output))
         }
     }
 }
@@ -83,12 +86,13 @@ pub fn input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2d
     match method(&extents) {
         Method::Winograd(shape) => to_stored_size(&shape, winograd::input_gradient(&shape, &gradient, &weight)),
         Method::Product { rows, c_in, c_out } => {
-            product(by_transposed(rows, c_out, c_in), &gradient, &weight, Finish::NONE, input)
+            product(by_transposed(rows, c_out, c_in), &gradient, &weight, Finish::NONE, empty(&gradient, input))
         }
         Method::Patches(shape) => {
             let (rows, depth, c_out) = (shape.rows(), shape.depth(), shape.kernel[3]);
             let problem = by_transposed(rows, c_out, depth);
-            scatter(&shape, &product(problem, &gradient, &weight, Finish::NONE, [rows, depth]))
+            let seen = empty(&gradient, [rows, depth]);
+            scatter(&shape, &product(problem, &gradient, &weight, Finish::NONE, seen))
         }
     }
 }
@@ -140,5 +144,5 @@ pub fn weights_product<const D: usize>(
     shape: [usize; D],
 ) -> T {
     let problem = ProductShape { batch: 1, rows: inputs, depth: rows, columns: outputs, transposed: Transposed::First };
-    product(problem, x, gradient, Finish::NONE, shape)
+    product(problem, x, gradient, Finish::NONE, empty_float32(x, shape))
 }

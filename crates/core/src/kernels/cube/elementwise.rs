@@ -1,8 +1,9 @@
 //! Kernels with a thread for each element.
 
-use super::tensors::{buffer, elementwise, empty, len, vector_size};
+use super::tensors::{buffer, element, elementwise, empty, len, vector_size};
 use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 /// The channels of two images, one after the other.
@@ -26,19 +27,21 @@ pub fn concat(first: &CubeTensor, second: &CubeTensor) -> CubeTensor {
             all as u32,
             (a / channels) as u32,
             (b / channels) as u32,
+            element(first),
         );
     }
     joined
 }
 
 #[cube(launch_unchecked)]
-fn concat_kernel<N: Size>(
-    first: &[Vector<f32, N>],
-    second: &[Vector<f32, N>],
-    joined: &mut [Vector<f32, N>],
+fn concat_kernel<E: Float, N: Size>(
+    first: &[Vector<E, N>],
+    second: &[Vector<E, N>],
+    joined: &mut [Vector<E, N>],
     all: u32,
     a: u32,
     b: u32,
+    #[define(E)] _element: ElemType,
 ) {
     let (a, b) = (a as usize, b as usize);
     if ABSOLUTE_POS >= all as usize {
@@ -73,19 +76,21 @@ pub fn split(x: &CubeTensor, channels: usize) -> [CubeTensor; 2] {
             all as u32,
             (channels / vector) as u32,
             (rest / vector) as u32,
+            element(x),
         );
     }
     parts
 }
 
 #[cube(launch_unchecked)]
-fn split_kernel<N: Size>(
-    x: &[Vector<f32, N>],
-    first: &mut [Vector<f32, N>],
-    second: &mut [Vector<f32, N>],
+fn split_kernel<E: Float, N: Size>(
+    x: &[Vector<E, N>],
+    first: &mut [Vector<E, N>],
+    second: &mut [Vector<E, N>],
     all: u32,
     a: u32,
     b: u32,
+    #[define(E)] _element: ElemType,
 ) {
     let (a, b) = (a as usize, b as usize);
     if ABSOLUTE_POS >= all as usize {
@@ -115,13 +120,14 @@ pub fn sum_squares_of_pixels(x: &CubeTensor) -> CubeTensor {
             len(&y) as u32,
             (w / 2) as u32,
             c as u32,
+            element(x),
         );
     }
     y
 }
 
 #[cube(launch_unchecked)]
-fn pixels_kernel(x: &[f32], y: &mut [f32], all: u32, width: u32, channels: u32) {
+fn pixels_kernel<E: Float>(x: &[E], y: &mut [E], all: u32, width: u32, channels: u32, #[define(E)] _element: ElemType) {
     let (width, channels) = (width as usize, channels as usize);
     if ABSOLUTE_POS >= all as usize {
         terminate!();
@@ -131,5 +137,7 @@ fn pixels_kernel(x: &[f32], y: &mut [f32], all: u32, width: u32, channels: u32) 
     let (row, column) = (pixel / width, pixel % width);
     let first = (row * 4usize * width + column * 2usize) * channels + channel;
     let below = first + 2usize * width * channels;
-    y[ABSOLUTE_POS] = x[first] + x[first + channels] + x[below] + x[below + channels];
+    let top = f32::cast_from(x[first]) + f32::cast_from(x[first + channels]);
+    let bottom = f32::cast_from(x[below]) + f32::cast_from(x[below + channels]);
+    y[ABSOLUTE_POS] = E::cast_from(top + bottom);
 }

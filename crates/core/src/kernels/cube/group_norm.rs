@@ -2,11 +2,12 @@
 //! and normalises, reading the image again from the cache. The formulas stand in `kernels::plain::group_norm`.
 
 use super::reduce::{row_sums_of_two, tree_sum};
-use super::tensors::{THREADS, buffer, empty};
+use super::tensors::{THREADS, buffer, element, empty, empty_float32, narrow, widen};
 use crate::kernels::group_norm::Saved;
 use burn::backend::TensorMetadata;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 type T = CubeTensor;
@@ -55,7 +56,7 @@ impl Layout {
 pub fn forward(x: &T, gamma: &T, beta: &T, groups: usize, epsilon: f32, silu: bool) -> [T; 3] {
     let [n, h, w, c] = x.shape().dims();
     let y = empty(x, [n, h, w, c]);
-    let (mean, rstd) = (empty(x, [n, groups]), empty(x, [n, groups]));
+    let (mean, rstd) = (empty_float32(x, [n, groups]), empty_float32(x, [n, groups]));
     let layout = Layout::new(c, groups);
     // SAFETY: the grid has a workgroup for each slab of channels and image.
     unsafe {
@@ -75,6 +76,7 @@ pub fn forward(x: &T, gamma: &T, beta: &T, groups: usize, epsilon: f32, silu: bo
             epsilon,
             layout,
             silu,
+            element(x),
         );
     }
     [y, mean, rstd]
@@ -87,7 +89,7 @@ pub fn backward(saved: &Saved<CubeBackend>, gradient: &T) -> [T; 3] {
     let [_, groups] = saved.mean.shape().dims();
     let layout = Layout::new(c, groups);
     let dx = empty(x, [n, h, w, c]);
-    let (gamma_parts, beta_parts) = (empty(x, [n, c]), empty(x, [n, c]));
+    let (gamma_parts, beta_parts) = (empty_float32(x, [n, c]), empty_float32(x, [n, c]));
     // SAFETY: the grid has a workgroup for each slab of channels and image.
     unsafe {
         gradient_kernel::launch_unchecked(
@@ -108,6 +110,7 @@ pub fn backward(saved: &Saved<CubeBackend>, gradient: &T) -> [T; 3] {
             (c / layout.vector) as u32,
             layout,
             saved.silu,
+            element(x),
         );
     }
     let [gamma_gradient, beta_gradient] = row_sums_of_two(&gamma_parts, &beta_parts);
@@ -178,11 +181,11 @@ fn group_sum<N: Size>(value: Vector<f32, N>, shared: &mut Shared<[Vector<f32, N>
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn normalise_kernel<N: Size>(
-    x: &[Vector<f32, N>],
+fn normalise_kernel<E: Float, N: Size>(
+    x: &[Vector<E, N>],
     gamma: &[Vector<f32, N>],
     beta: &[Vector<f32, N>],
-    y: &mut [Vector<f32, N>],
+    y: &mut [Vector<E, N>],
     mean_out: &mut [f32],
     rstd_out: &mut [f32],
     pixels: u32,
@@ -190,6 +193,7 @@ fn normalise_kernel<N: Size>(
     epsilon: f32,
     #[comptime] layout: Layout,
     #[comptime] silu: bool,
+    #[define(E)] _element: ElemType,
 ) {
     let (pixels, channels) = (pixels as usize, channels as usize);
     let lanes = comptime!(layout.lanes);
@@ -208,7 +212,7 @@ fn normalise_kernel<N: Size>(
             for turn in 0..turns {
                 let channel = at.lane + turn * lanes;
                 if channel < slab {
-                    sum += x[base + pixel * channels + channel];
+                    sum += widen::<E, N>(x[base + pixel * channels + channel]);
                 }
             }
             pixel += rows;
@@ -222,7 +226,8 @@ fn normalise_kernel<N: Size>(
             for turn in 0..turns {
                 let channel = at.lane + turn * lanes;
                 if channel < slab {
-                    let centred = x[base + pixel * channels + channel] - Vector::<f32, N>::new(mean);
+                    let value = widen::<E, N>(x[base + pixel * channels + channel]);
+                    let centred = value - Vector::<f32, N>::new(mean);
                     squares += centred * centred;
                 }
             }
@@ -240,11 +245,11 @@ fn normalise_kernel<N: Size>(
                 let mut pixel = at.row;
                 while pixel < pixels {
                     let index = base + pixel * channels + channel;
-                    let value = fma(x[index], factor, offset);
+                    let value = fma(widen::<E, N>(x[index]), factor, offset);
                     if comptime!(silu) {
-                        y[index] = value * sigmoid::<N>(value);
+                        y[index] = narrow::<E, N>(value * sigmoid::<N>(value));
                     } else {
-                        y[index] = value;
+                        y[index] = narrow::<E, N>(value);
                     }
                     pixel += rows;
                 }
@@ -280,20 +285,21 @@ fn before_activation<N: Size>(
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn gradient_kernel<N: Size>(
-    x: &[Vector<f32, N>],
+fn gradient_kernel<E: Float, N: Size>(
+    x: &[Vector<E, N>],
     gamma: &[Vector<f32, N>],
     beta: &[Vector<f32, N>],
     mean: &[f32],
     rstd: &[f32],
-    gradient: &[Vector<f32, N>],
-    dx: &mut [Vector<f32, N>],
+    gradient: &[Vector<E, N>],
+    dx: &mut [Vector<E, N>],
     gamma_parts: &mut [Vector<f32, N>],
     beta_parts: &mut [Vector<f32, N>],
     pixels: u32,
     channels: u32,
     #[comptime] layout: Layout,
     #[comptime] silu: bool,
+    #[define(E)] _element: ElemType,
 ) {
     let (pixels, channels) = (pixels as usize, channels as usize);
     let lanes = comptime!(layout.lanes);
@@ -320,8 +326,8 @@ fn gradient_kernel<N: Size>(
             let mut pixel = at.row;
             while pixel < pixels {
                 let index = base + pixel * channels + channel;
-                let normalised = (x[index] - mean) * rstd;
-                let g = before_activation::<N>(normalised, gamma, beta, gradient[index], silu);
+                let normalised = (widen::<E, N>(x[index]) - mean) * rstd;
+                let g = before_activation::<N>(normalised, gamma, beta, widen::<E, N>(gradient[index]), silu);
                 sum += g;
                 sum_along += g * normalised;
                 pixel += rows;
@@ -354,9 +360,9 @@ fn gradient_kernel<N: Size>(
                 let mut pixel = at.row;
                 while pixel < pixels {
                     let index = base + pixel * channels + channel;
-                    let normalised = (x[index] - mean) * rstd;
-                    let g = before_activation::<N>(normalised, gamma, beta, gradient[index], silu);
-                    dx[index] = rstd * (g * gamma - direct - normalised * along);
+                    let normalised = (widen::<E, N>(x[index]) - mean) * rstd;
+                    let g = before_activation::<N>(normalised, gamma, beta, widen::<E, N>(gradient[index]), silu);
+                    dx[index] = narrow::<E, N>(rstd * (g * gamma - direct - normalised * along));
                     pixel += rows;
                 }
             }

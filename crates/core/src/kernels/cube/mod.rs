@@ -1,5 +1,8 @@
 //! The operations on graphics cards: burn's tensors in and out, the arithmetic in CubeCL kernels, which become SPIR-V, WGSL or
 //! Metal where they run. Which kernel does what depends on shapes alone.
+//!
+//! Images and tokens may be float16: they are read and written as such, and everything is calculated in float32. Weights,
+//! statistics, sums, and what parameters get are float32.
 
 mod attention;
 mod convolution;
@@ -17,10 +20,12 @@ use super::parameters::{AdamWStep, ParameterKernels};
 use super::tensors::Tensors;
 use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels, plain};
 use burn::backend::TensorMetadata;
+use burn::tensor::DType;
 use burn_cubecl::CubeBackend;
+use burn_cubecl::kernel::cast;
 use burn_cubecl::tensor::CubeTensor;
 use product::{Finish, product};
-use tensors::contiguous;
+use tensors::{contiguous, empty};
 
 pub use packed_weights::forget_packed_weights;
 
@@ -50,7 +55,7 @@ impl Kernels for CubeBackend {
             &x,
             &weight,
             Finish { bias: Some(&bias), ..Finish::NONE },
-            [rows, columns],
+            empty(&x, [rows, columns]),
         )
     }
 
@@ -94,14 +99,21 @@ impl KernelGradients for CubeBackend {
 
     fn attention_forward(query: T, key: T, value: T, heads: usize) -> [T; 2] {
         if is_large(&query, heads) {
-            return plain::attention::<Self>(query, key, value, heads);
+            let dtype = query.dtype;
+            let [query, key, value] = [query, key, value].map(|x| cast(x, DType::F32));
+            let [output, scores] = plain::attention::<Self>(query, key, value, heads);
+            return [cast(output, dtype), scores];
         }
         attention::forward(&contiguous(query), &contiguous(key), &contiguous(value), heads)
     }
 
     fn attention_backward(saved: super::attention::Saved<Self>, gradient: T) -> [T; 3] {
         if is_large(&saved.query, saved.heads) {
-            return plain::attention_backward::<Self>(saved, gradient);
+            let dtype = saved.query.dtype;
+            let float32 = |x: T| cast(x, DType::F32);
+            let [query, key, value, output] = [saved.query, saved.key, saved.value, saved.output].map(float32);
+            let saved = super::attention::Saved { query, key, value, output, ..saved };
+            return plain::attention_backward::<Self>(saved, float32(gradient)).map(|x| cast(x, dtype));
         }
         let [query, key, value, output] = [saved.query, saved.key, saved.value, saved.output].map(contiguous);
         let saved = super::attention::Saved { query, key, value, output, ..saved };
@@ -113,7 +125,8 @@ impl KernelGradients for CubeBackend {
         let [rows, inputs] = x.shape().dims();
         let [_, outputs] = weight.shape().dims();
         let problem = convolution::by_transposed(rows, outputs, inputs);
-        let dx = needs_input_gradient.then(|| product(problem, &gradient, &weight, Finish::NONE, [rows, inputs]));
+        let dx = || product(problem, &gradient, &weight, Finish::NONE, empty(&gradient, [rows, inputs]));
+        let dx = needs_input_gradient.then(dx);
         let dw = convolution::weights_product(rows, inputs, outputs, &x, &gradient, [inputs, outputs]);
         (dx, dw, reduce::row_sums(&gradient))
     }
@@ -139,6 +152,10 @@ impl ParameterKernels for CubeBackend {
     fn moving_averages(averages: Tensors<Self>, values: Tensors<Self>, decay: f64) -> Tensors<Self> {
         let values: Vec<T> = values.0.into_iter().map(contiguous).collect();
         Tensors(parameters::moving_averages(averages.0, &values, decay))
+    }
+
+    fn scaled(xs: Tensors<Self>, factor: f32) -> Tensors<Self> {
+        Tensors(parameters::scaled(xs.0, factor))
     }
 
     fn sums_of_squares(xs: Tensors<Self>) -> T {

@@ -1,9 +1,9 @@
-//! What training does with parameters: AdamW, the moving average, sums of squares. A launch takes as many of them as the card
+//! What training does with parameters: AdamW, the moving average, factors on gradients, sums of squares. A launch takes as many of them as the card
 //! binds buffers for, because handing one over costs more than what most of them compute. The formulas stand in
 //! `kernels::plain`.
 
 use super::reduce::{item_sums, tree_sum};
-use super::tensors::{THREADS, buffer, empty, len};
+use super::tensors::{THREADS, buffer, empty_float32, len};
 use crate::kernels::parameters::AdamWStep;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::client::Client;
@@ -181,12 +181,49 @@ fn moving_average_kernel(
     }
 }
 
+/// Tensors times a factor.
+pub fn scaled(xs: Vec<CubeTensor>, factor: f32) -> Vec<CubeTensor> {
+    let xs: Vec<_> = xs.into_iter().map(own).collect();
+    for group in Group::all(&xs, 1, 0) {
+        let client: &Client = &xs[group.0[0]].client;
+        // SAFETY: the kernel stops at the last element of each tensor.
+        unsafe {
+            scale_kernel::launch_unchecked(
+                client,
+                group.grid(&xs),
+                CubeDim::new_1d(THREADS),
+                group.buffers(&xs),
+                group.lens(&xs),
+                factor,
+                group.0.len(),
+            );
+        }
+    }
+    xs
+}
+
+#[cube(launch_unchecked)]
+fn scale_kernel(xs: &mut Sequence<Box<[f32]>>, lens: &Sequence<u32>, factor: f32, #[comptime] count: usize) {
+    #[unroll]
+    for place in 0..count {
+        if CUBE_POS_Y as usize == place {
+            let x = xs.index_mut(place);
+            let all = *lens.index(place) as usize;
+            let mut at = first_element();
+            while at < all {
+                x[at] = x[at] * factor;
+                at += stride();
+            }
+        }
+    }
+}
+
 /// Workgroups that add up the squares of one tensor, before their sums are added up.
 const PARTS: usize = 64;
 
 /// Σx² of each tensor.
 pub fn sums_of_squares(xs: &[CubeTensor]) -> CubeTensor {
-    let parts = empty(&xs[0], [xs.len(), PARTS]);
+    let parts = empty_float32(&xs[0], [xs.len(), PARTS]);
     for group in Group::all(xs, 1, 1) {
         // SAFETY: the kernel stops at the last element of each tensor.
         unsafe {

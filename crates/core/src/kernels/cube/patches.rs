@@ -1,9 +1,10 @@
 //! Convolutions of any kernel, stride and padding out of gathered rows (im2col): a row holds what the filter sees at one output
 //! pixel, `[kernel_h, kernel_w, c_in]`, so that the convolution is a matrix product.
 
-use super::tensors::{buffer, elementwise, empty};
+use super::tensors::{buffer, element, elementwise, empty};
 use crate::kernels::Conv2dOptions;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 /// Extents of a convolution.
@@ -66,6 +67,7 @@ pub fn gather(shape: &PatchShape, x: &CubeTensor) -> CubeTensor {
             shape.output[0] as u32,
             shape.output[1] as u32,
             shape.geometry(),
+            element(x),
         );
     }
     rows
@@ -91,6 +93,7 @@ pub fn scatter(shape: &PatchShape, rows: &CubeTensor) -> CubeTensor {
             shape.output[0] as u32,
             shape.output[1] as u32,
             shape.geometry(),
+            element(rows),
         );
     }
     dx
@@ -98,9 +101,9 @@ pub fn scatter(shape: &PatchShape, rows: &CubeTensor) -> CubeTensor {
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn gather_kernel(
-    x: &[f32],
-    rows: &mut [f32],
+fn gather_kernel<E: Float>(
+    x: &[E],
+    rows: &mut [E],
     batch: u32,
     height: u32,
     width: u32,
@@ -108,6 +111,7 @@ fn gather_kernel(
     output_height: u32,
     output_width: u32,
     #[comptime] geometry: Geometry,
+    #[define(E)] _element: ElemType,
 ) {
     let (height, width, channels) = (height as usize, width as usize, channels as usize);
     let (output_height, output_width) = (output_height as usize, output_width as usize);
@@ -123,7 +127,7 @@ fn gather_kernel(
     // Wraps below zero, which is outside as well.
     let y_in = y_out * comptime!(geometry.stride) + tap / comptime!(geometry.kernel[1]) - comptime!(geometry.top);
     let x_in = x_out * comptime!(geometry.stride) + tap % comptime!(geometry.kernel[1]) - comptime!(geometry.left);
-    let mut value = 0.0f32;
+    let mut value = E::new(0.0);
     if y_in < height * up && x_in < width * up {
         value = x[((image * height + y_in / up) * width + x_in / up) * channels + channel];
     }
@@ -132,9 +136,9 @@ fn gather_kernel(
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn scatter_kernel(
-    rows: &[f32],
-    dx: &mut [f32],
+fn scatter_kernel<E: Float>(
+    rows: &[E],
+    dx: &mut [E],
     batch: u32,
     height: u32,
     width: u32,
@@ -142,6 +146,7 @@ fn scatter_kernel(
     output_height: u32,
     output_width: u32,
     #[comptime] geometry: Geometry,
+    #[define(E)] _element: ElemType,
 ) {
     let (height, width, channels) = (height as usize, width as usize, channels as usize);
     let (output_height, output_width) = (output_height as usize, output_width as usize);
@@ -168,9 +173,9 @@ fn scatter_kernel(
                 && x_at / stride < output_width
             {
                 let row = (image * output_height + y_at / stride) * output_width + x_at / stride;
-                sum += rows[(row * taps + tap) * channels + channel];
+                sum += f32::cast_from(rows[(row * taps + tap) * channels + channel]);
             }
         }
     }
-    dx[ABSOLUTE_POS] = sum;
+    dx[ABSOLUTE_POS] = E::cast_from(sum);
 }

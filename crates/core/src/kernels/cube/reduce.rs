@@ -1,9 +1,10 @@
-//! Sums.
+//! Sums, in float32.
 
 use super::product::{Addend, Finish};
-use super::tensors::{THREADS, buffer, elementwise, empty, len};
+use super::tensors::{THREADS, buffer, element, elementwise, empty_float32, len};
 use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 /// Adds up `count` values in shared memory that lie `step` apart; the caller is at place `index` of them, at `thread`. The sum is
@@ -32,7 +33,7 @@ pub fn tree_sum<N: Size>(
 /// Sums over the rows: `[rows, columns]` to `[columns]`.
 pub fn row_sums(x: &CubeTensor) -> CubeTensor {
     let [rows, columns] = x.shape().dims();
-    let y = empty(x, [columns]);
+    let y = empty_float32(x, [columns]);
     launch_sums(x, &y, 1, rows, columns);
     y
 }
@@ -40,7 +41,7 @@ pub fn row_sums(x: &CubeTensor) -> CubeTensor {
 /// [`row_sums`] of two tensors of one shape.
 pub fn row_sums_of_two(a: &CubeTensor, b: &CubeTensor) -> [CubeTensor; 2] {
     let [rows, columns] = a.shape().dims();
-    let sums = [empty(a, [columns]), empty(a, [columns])];
+    let sums = [empty_float32(a, [columns]), empty_float32(a, [columns])];
     // SAFETY: the kernel stops at the last row and column.
     unsafe {
         sums_of_two_kernel::launch_unchecked(
@@ -61,7 +62,7 @@ pub fn row_sums_of_two(a: &CubeTensor, b: &CubeTensor) -> [CubeTensor; 2] {
 /// Sums over the pixels: `[n, h, w, c]` to `[n, c]`.
 pub fn pixel_sums(x: &CubeTensor) -> CubeTensor {
     let [n, h, w, c] = x.shape().dims();
-    let y = empty(x, [n, c]);
+    let y = empty_float32(x, [n, c]);
     launch_sums(x, &y, n, h * w, c);
     y
 }
@@ -69,7 +70,7 @@ pub fn pixel_sums(x: &CubeTensor) -> CubeTensor {
 /// Sums over the values of each item: `[items, values]` to `[items]`.
 pub fn item_sums(x: &CubeTensor) -> CubeTensor {
     let [items, values] = x.shape().dims();
-    let y = empty(x, [items]);
+    let y = empty_float32(x, [items]);
     launch_sums(x, &y, items, values, 1);
     y
 }
@@ -89,27 +90,28 @@ fn launch_sums(x: &CubeTensor, y: &CubeTensor, batch: usize, rows: usize, column
             buffer(y),
             rows as u32,
             columns as u32,
+            element(x),
         );
     }
 }
 
 #[cube(launch_unchecked)]
-fn sums_kernel(x: &[f32], y: &mut [f32], rows: u32, columns: u32) {
-    add_rows(x, y, CUBE_POS_Y as usize, CUBE_POS_X as usize, rows as usize, columns as usize);
+fn sums_kernel<E: Float>(x: &[E], y: &mut [f32], rows: u32, columns: u32, #[define(E)] _element: ElemType) {
+    add_rows::<E>(x, y, CUBE_POS_Y as usize, CUBE_POS_X as usize, rows as usize, columns as usize);
 }
 
 #[cube(launch_unchecked)]
 fn sums_of_two_kernel(a: &[f32], b: &[f32], a_sums: &mut [f32], b_sums: &mut [f32], rows: u32, columns: u32) {
     if CUBE_POS_Y == 0 {
-        add_rows(a, a_sums, 0usize, CUBE_POS_X as usize, rows as usize, columns as usize);
+        add_rows::<f32>(a, a_sums, 0usize, CUBE_POS_X as usize, rows as usize, columns as usize);
     } else {
-        add_rows(b, b_sums, 0usize, CUBE_POS_X as usize, rows as usize, columns as usize);
+        add_rows::<f32>(b, b_sums, 0usize, CUBE_POS_X as usize, rows as usize, columns as usize);
     }
 }
 
 /// A workgroup's work: block `block` of the columns of item `item` of a batch.
 #[cube]
-pub fn add_rows(x: &[f32], y: &mut [f32], item: usize, block: usize, rows: usize, columns: usize) {
+pub fn add_rows<E: Float>(x: &[E], y: &mut [f32], item: usize, block: usize, rows: usize, columns: usize) {
     let thread = UNIT_POS as usize;
     let (first_row, column) = (thread / COLUMNS, block * COLUMNS + thread % COLUMNS);
     let mut shared = Shared::<[Vector<f32, Const<1>>]>::new_slice(THREADS as usize);
@@ -117,7 +119,7 @@ pub fn add_rows(x: &[f32], y: &mut [f32], item: usize, block: usize, rows: usize
     if column < columns {
         let mut row = first_row;
         while row < rows {
-            sum += x[(item * rows + row) * columns + column];
+            sum += f32::cast_from(x[(item * rows + row) * columns + column]);
             row += ROWS;
         }
     }
@@ -150,16 +152,10 @@ pub fn add_column(x: &[f32], y: &mut [f32], column: usize, rows: usize, columns:
     }
 }
 
-/// The sum of `count` parts with `finish`: the parts are `[count, …]`, the result has `columns` columns and the shape `shape`.
-pub fn finish_parts<const D: usize>(
-    parts: &CubeTensor,
-    count: usize,
-    finish: Finish,
-    columns: usize,
-    shape: [usize; D],
-) -> CubeTensor {
-    let y = empty(parts, shape);
-    let (cubes, threads) = elementwise(&parts.client, len(&y));
+/// Fills `y`, which has `columns` columns, with the sum of `count` parts and `finish`; the parts are `[count, …]`.
+pub fn finish_parts(parts: &CubeTensor, count: usize, finish: Finish, columns: usize, y: &CubeTensor) {
+    let addend = finish.addend.unwrap_or(parts);
+    let (cubes, threads) = elementwise(&parts.client, len(y));
     // SAFETY: the kernel stops at the last element of the result.
     unsafe {
         finish_kernel::launch_unchecked(
@@ -168,27 +164,27 @@ pub fn finish_parts<const D: usize>(
             threads,
             buffer(parts),
             buffer(finish.bias.unwrap_or(parts)),
-            buffer(finish.addend.unwrap_or(parts)),
-            buffer(&y),
-            len(&y) as u32,
+            buffer(addend),
+            buffer(y),
+            len(y) as u32,
             count as u32,
             columns as u32,
             finish.rows_per_sample as u32,
             finish.scale,
             finish.bias.is_some(),
             finish.kind,
+            [element(addend), element(y)],
         );
     }
-    y
 }
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn finish_kernel(
+fn finish_kernel<A: Float, Y: Float>(
     parts: &[f32],
     bias: &[f32],
-    addend: &[f32],
-    y: &mut [f32],
+    addend: &[A],
+    y: &mut [Y],
     all: u32,
     count: u32,
     columns: u32,
@@ -196,6 +192,7 @@ fn finish_kernel(
     scale: f32,
     #[comptime] has_bias: bool,
     #[comptime] kind: Addend,
+    #[define(A, Y)] _elements: [ElemType; 2],
 ) {
     let all = all as usize;
     if ABSOLUTE_POS >= all {
@@ -210,10 +207,10 @@ fn finish_kernel(
         value += bias[column];
     }
     if comptime!(kind == Addend::SampleBias) {
-        value += addend[row / rows_per_sample as usize * columns as usize + column];
+        value += f32::cast_from(addend[row / rows_per_sample as usize * columns as usize + column]);
     }
     if comptime!(kind == Addend::Residual) {
-        value += addend[ABSOLUTE_POS];
+        value += f32::cast_from(addend[ABSOLUTE_POS]);
     }
-    y[ABSOLUTE_POS] = value * scale;
+    y[ABSOLUTE_POS] = Y::cast_from(value * scale);
 }

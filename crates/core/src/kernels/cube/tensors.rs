@@ -1,11 +1,12 @@
 //! burn's tensors on a graphics card as the buffers of our kernels.
 
 use burn::backend::TensorMetadata;
-use burn::tensor::Shape;
+use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::client::Client;
+use cubecl::ir::{ElemType, FloatKind};
 use cubecl::prelude::*;
 
 /// Threads of a workgroup: what every adapter offers.
@@ -16,9 +17,35 @@ pub fn contiguous(x: CubeTensor) -> CubeTensor {
     into_contiguous(x)
 }
 
-/// A tensor beside `like`, with whatever the memory holds.
+/// A tensor beside `like` and of its number format, with whatever the memory holds.
 pub fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
-    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), Shape::new(shape), like.dtype)
+    empty_of(like.dtype, like, shape)
+}
+
+/// A tensor of float32 beside `like`: what is summed up, and what parameters get.
+pub fn empty_float32<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
+    empty_of(DType::F32, like, shape)
+}
+
+fn empty_of<const D: usize>(dtype: DType, like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
+    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), Shape::new(shape), dtype)
+}
+
+/// How a kernel is told the number format of a buffer. Activations are float32 or float16; all arithmetic is float32.
+pub fn element(x: &CubeTensor) -> ElemType {
+    ElemType::Float(if x.dtype == DType::F16 { FloatKind::F16 } else { FloatKind::F32 })
+}
+
+/// Values of a buffer as what is calculated with.
+#[cube]
+pub fn widen<E: Float, N: Size>(x: Vector<E, N>) -> Vector<f32, N> {
+    Vector::<f32, N>::cast_from(x)
+}
+
+/// Calculated values as a buffer holds them.
+#[cube]
+pub fn narrow<E: Float, N: Size>(x: Vector<f32, N>) -> Vector<E, N> {
+    Vector::<E, N>::cast_from(x)
 }
 
 pub fn len(x: &CubeTensor) -> usize {

@@ -13,6 +13,7 @@ use super::cpu::{adamw, average, elementwise, reduce};
 use super::parameters::{AdamWStep, ParameterKernels};
 use super::tensors::Tensors;
 use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels};
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use tensors::{contiguous, filled, values, values_mut};
 
@@ -186,6 +187,10 @@ impl ParameterKernels for Flex {
             average::moving_average(values_mut(average), self::values(&contiguous(value)), (1.0 - decay) as f32);
         }
         averages
+    }
+
+    fn scaled(xs: Tensors<Self>, factor: f32) -> Tensors<Self> {
+        Tensors(xs.0.into_iter().map(|x| <Self as FloatTensorOps<Self>>::float_mul_scalar(x, factor.into())).collect())
     }
 
     fn sums_of_squares(xs: Tensors<Self>) -> T {

@@ -2,14 +2,15 @@
 
 use super::{Addend, SIDE, Tile, Transposed, WIDTH};
 use crate::kernels::cube::tensors::THREADS;
+use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 type Four = Vector<f32, Const<4>>;
 
 /// Four values of row `row`, from column `column` on; zeros outside.
 #[cube]
-fn load_four<N: Size>(
-    x: &[Vector<f32, N>],
+fn load_four<E: Float, N: Size>(
+    x: &[Vector<E, N>],
     start: usize,
     row: usize,
     column: usize,
@@ -25,14 +26,14 @@ fn load_four<N: Size>(
                 let loaded = x[at / 4];
                 #[unroll]
                 for i in 0..4usize {
-                    four.insert(i, loaded.extract(i));
+                    four.insert(i, f32::cast_from(loaded.extract(i)));
                 }
             }
         } else {
             #[unroll]
             for i in 0..4usize {
                 if column + i < columns {
-                    four.insert(i, x[at + i].extract(0usize));
+                    four.insert(i, f32::cast_from(x[at + i].extract(0usize)));
                 }
             }
         }
@@ -57,9 +58,9 @@ struct Slices {
 /// A thread's share of the slices that start at depth `at`, into its registers.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "buffers and registers of a kernel")]
-fn load_slices<NA: Size, NB: Size>(
-    a: &[Vector<f32, NA>],
-    b: &[Vector<f32, NB>],
+fn load_slices<A: Float, B: Float, NA: Size, NB: Size>(
+    a: &[Vector<A, NA>],
+    b: &[Vector<B, NB>],
     a_next: &mut Array<Four>,
     b_next: &mut Array<Four>,
     slices: &Slices,
@@ -78,22 +79,28 @@ fn load_slices<NA: Size, NB: Size>(
         let within = index % a_line * WIDTH;
         if comptime!(first_turned) {
             a_next[i] =
-                load_four::<NA>(a, slices.a_start, at + line, slices.first_row + within, slices.end, slices.rows);
+                load_four::<A, NA>(a, slices.a_start, at + line, slices.first_row + within, slices.end, slices.rows);
         } else {
             a_next[i] =
-                load_four::<NA>(a, slices.a_start, slices.first_row + line, at + within, slices.rows, slices.depth);
+                load_four::<A, NA>(a, slices.a_start, slices.first_row + line, at + within, slices.rows, slices.depth);
         }
     }
     if comptime!(transposed == Transposed::Second) {
-        load_turned::<NB>(b, b_next, slices, at, tile);
+        load_turned::<B, NB>(b, b_next, slices, at, tile);
     } else {
         #[unroll]
         for i in 0..comptime!((tile.columns * tile.depth / WIDTH).div_ceil(THREADS as usize)) {
             let index = thread + comptime!(i * THREADS as usize);
             let line = index / b_line;
             let within = index % b_line * WIDTH;
-            b_next[i] =
-                load_four::<NB>(b, slices.b_start, at + line, slices.first_column + within, slices.end, slices.columns);
+            b_next[i] = load_four::<B, NB>(
+                b,
+                slices.b_start,
+                at + line,
+                slices.first_column + within,
+                slices.end,
+                slices.columns,
+            );
         }
     }
 }
@@ -101,8 +108,8 @@ fn load_slices<NA: Size, NB: Size>(
 /// As in [`load_slices`], where the second factor's lines run along the depth: a thread has a square of 4 columns by 4 and
 /// turns it. There are fewer squares than threads.
 #[cube]
-fn load_turned<N: Size>(
-    b: &[Vector<f32, N>],
+fn load_turned<B: Float, N: Size>(
+    b: &[Vector<B, N>],
     b_next: &mut Array<Four>,
     slices: &Slices,
     at: usize,
@@ -118,7 +125,7 @@ fn load_turned<N: Size>(
         #[unroll]
         for i in 0..4usize {
             let line = slices.first_column + column + i;
-            let loaded = load_four::<N>(b, slices.b_start, line, at + depth, slices.columns, slices.depth);
+            let loaded = load_four::<B, N>(b, slices.b_start, line, at + depth, slices.columns, slices.depth);
             #[unroll]
             for k in 0..4usize {
                 let mut turned = b_next[k];
@@ -167,12 +174,12 @@ fn tile_row(thread: usize, #[comptime] index: usize, #[comptime] transposed: boo
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-pub fn product_kernel<NA: Size, NB: Size, NY: Size>(
-    a: &[Vector<f32, NA>],
-    b: &[Vector<f32, NB>],
+pub fn product_kernel<A: Float, B: Float, P: Float, Y: Float, NA: Size, NB: Size, NY: Size>(
+    a: &[Vector<A, NA>],
+    b: &[Vector<B, NB>],
     bias: &[Vector<f32, NY>],
-    addend: &[Vector<f32, NY>],
-    y: &mut [Vector<f32, NY>],
+    addend: &[Vector<P, NY>],
+    y: &mut [Vector<Y, NY>],
     rows: u32,
     depth: u32,
     columns: u32,
@@ -184,6 +191,7 @@ pub fn product_kernel<NA: Size, NB: Size, NY: Size>(
     #[comptime] transposed: Transposed,
     #[comptime] has_bias: bool,
     #[comptime] kind: Addend,
+    #[define(A, B, P, Y)] _elements: [ElemType; 4],
 ) {
     let (rows, depth, columns) = (rows as usize, depth as usize, columns as usize);
     let thread = UNIT_POS as usize;
@@ -219,7 +227,7 @@ pub fn product_kernel<NA: Size, NB: Size, NY: Size>(
     }
 
     let slices = Slices { a_start, b_start, first_row, first_column, rows, depth, columns, end };
-    load_slices::<NA, NB>(a, b, &mut a_next, &mut b_next, &slices, begin, tile, transposed);
+    load_slices::<A, B, NA, NB>(a, b, &mut a_next, &mut b_next, &slices, begin, tile, transposed);
     let mut at = begin;
     while at < end {
         sync_cube();
@@ -234,7 +242,7 @@ pub fn product_kernel<NA: Size, NB: Size, NY: Size>(
         sync_cube();
         at += tile_depth;
         // On its way while this slice is multiplied; behind the last there are zeros, or values that nobody uses.
-        load_slices::<NA, NB>(a, b, &mut a_next, &mut b_next, &slices, at, tile, transposed);
+        load_slices::<A, B, NA, NB>(a, b, &mut a_next, &mut b_next, &slices, at, tile, transposed);
         if comptime!(first_turned) {
             multiply_transposed(&a_shared, &b_shared, &mut sums, thread_row, thread_column, tile);
         } else {
@@ -251,31 +259,31 @@ pub fn product_kernel<NA: Size, NB: Size, NY: Size>(
             let column = first_column + (thread_column + comptime!(j * SIDE)) * WIDTH;
             let mut value = sums[comptime!(i * column_registers + j)];
             if comptime!(has_bias) {
-                value += load_four::<NY>(bias, 0usize, 0usize, column, 1usize, columns);
+                value += load_four::<f32, NY>(bias, 0usize, 0usize, column, 1usize, columns);
             }
             if comptime!(kind == Addend::SampleBias) {
-                value += load_four::<NY>(addend, 0usize, row / rows_per_sample as usize, column, rows, columns);
+                value += load_four::<P, NY>(addend, 0usize, row / rows_per_sample as usize, column, rows, columns);
             }
             if comptime!(kind == Addend::Residual) {
-                value += load_four::<NY>(addend, 0usize, row, column, rows, columns);
+                value += load_four::<P, NY>(addend, 0usize, row, column, rows, columns);
             }
             value = value * Four::new(scale);
             if row < rows {
-                store_four::<NY>(y, result + row * columns, column, columns, value);
+                store_four::<Y, NY>(y, result + row * columns, column, columns, value);
             }
         }
     }
 }
 
 #[cube]
-fn store_four<N: Size>(y: &mut [Vector<f32, N>], line: usize, column: usize, columns: usize, value: Four) {
+fn store_four<Y: Float, N: Size>(y: &mut [Vector<Y, N>], line: usize, column: usize, columns: usize, value: Four) {
     let width = N::value();
     if comptime!(width == 4) {
         if column < columns {
-            let mut whole = Vector::<f32, N>::empty();
+            let mut whole = Vector::<Y, N>::empty();
             #[unroll]
             for i in 0..N::value() {
-                whole.insert(i, value.extract(i));
+                whole.insert(i, Y::cast_from(value.extract(i)));
             }
             y[(line + column) / 4] = whole;
         }
@@ -283,7 +291,7 @@ fn store_four<N: Size>(y: &mut [Vector<f32, N>], line: usize, column: usize, col
         #[unroll]
         for i in 0..4usize {
             if column + i < columns {
-                y[line + column + i] = Vector::<f32, N>::new(value.extract(i));
+                y[line + column + i] = Vector::<Y, N>::new(Y::cast_from(value.extract(i)));
             }
         }
     }

@@ -6,7 +6,7 @@
 
 mod kernel;
 
-use super::tensors::{THREADS, buffer, empty, vector_size};
+use super::tensors::{THREADS, buffer, element, empty_float32, vector_size};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
@@ -99,21 +99,15 @@ impl Finish<'_> {
     pub const NONE: Self = Self { bias: None, addend: None, kind: Addend::Nothing, rows_per_sample: 1, scale: 1.0 };
 }
 
-/// The product of `a` and `b` with `finish`; the result's buffer has the shape `shape`.
-pub fn product<const D: usize>(
-    problem: ProductShape,
-    a: &CubeTensor,
-    b: &CubeTensor,
-    finish: Finish,
-    shape: [usize; D],
-) -> CubeTensor {
+/// The product of `a` and `b` with `finish`, in `y`, which is given back.
+pub fn product(problem: ProductShape, a: &CubeTensor, b: &CubeTensor, finish: Finish, y: CubeTensor) -> CubeTensor {
     let splits = problem.splits();
     if splits > 1 {
         let parts = partial_products(problem, a, b, splits);
-        return super::reduce::finish_parts(&parts, splits, finish, problem.columns, shape);
+        super::reduce::finish_parts(&parts, splits, finish, problem.columns, &y);
+    } else {
+        launch(problem, a, b, finish, &y, 1);
     }
-    let y = empty(a, shape);
-    launch(problem, a, b, finish, &y, 1);
     y
 }
 
@@ -124,7 +118,7 @@ pub fn split_product(problem: ProductShape, a: &CubeTensor, b: &CubeTensor) -> (
 }
 
 fn partial_products(problem: ProductShape, a: &CubeTensor, b: &CubeTensor, splits: usize) -> CubeTensor {
-    let parts = empty(a, [splits, problem.batch, problem.rows, problem.columns]);
+    let parts = empty_float32(a, [splits, problem.batch, problem.rows, problem.columns]);
     launch(problem, a, b, Finish::NONE, &parts, splits);
     parts
 }
@@ -164,6 +158,7 @@ fn launch(problem: ProductShape, a: &CubeTensor, b: &CubeTensor, finish: Finish,
             transposed,
             finish.bias.is_some(),
             finish.kind,
+            [a, b, addend, y].map(element),
         );
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Three kernels: the input's tiles of 6x6 and the weights to 36 points, a matrix product over the channels for each
 //! point, and the 36 points of each result to 4x4 pixels, where bias and addend come in. The points lie as
-//! `[36, tiles, channels]`. The formulas stand in `kernels::cpu::winograd`.
+//! `[36, tiles, channels]` and are float32: the transforms would lose too much of float16. The formulas stand in `kernels::cpu::winograd`.
 
 mod points;
 mod tiles;
@@ -10,7 +10,7 @@ mod together;
 mod transforms;
 
 use super::product::{Finish, ProductShape, Transposed, product, split_product};
-use super::tensors::empty;
+use super::tensors::{empty, empty_float32};
 use crate::kernels::conv2d::ConvShape;
 use burn_cubecl::tensor::CubeTensor;
 use together::{backward_points, forward_points};
@@ -30,17 +30,18 @@ fn tiles(shape: &ConvShape) -> usize {
 /// The convolution.
 pub fn convolve(shape: &ConvShape, x: &CubeTensor, weight: &CubeTensor, finish: Finish) -> CubeTensor {
     let (points, weights) = forward_points(shape, x, weight);
-    multiply(shape, &points, &weights, finish)
+    multiply(shape, &points, &weights, finish, x)
 }
 
 /// The convolution with transformed weights `[36, c_in, c_out]`.
 pub fn convolve_transformed(shape: &ConvShape, x: &CubeTensor, weights: &Weights, finish: Finish) -> CubeTensor {
-    multiply(shape, &input_points(shape, x), weights, finish)
+    multiply(shape, &input_points(shape, x), weights, finish, x)
 }
 
-fn multiply(shape: &ConvShape, points: &CubeTensor, weights: &Weights, finish: Finish) -> CubeTensor {
+/// The result has the number format of `x`.
+fn multiply(shape: &ConvShape, points: &CubeTensor, weights: &Weights, finish: Finish, x: &CubeTensor) -> CubeTensor {
     let products = forward_products(shape, points, weights);
-    let y = empty(points, [shape.batch, shape.height, shape.width, shape.c_out]);
+    let y = empty(x, [shape.batch, shape.height, shape.width, shape.c_out]);
     output_pixels(shape, &products, finish, &y);
     y
 }
@@ -48,7 +49,7 @@ fn multiply(shape: &ConvShape, points: &CubeTensor, weights: &Weights, finish: F
 fn forward_products(shape: &ConvShape, points: &CubeTensor, weights: &Weights) -> CubeTensor {
     let (depth, columns) = (shape.c_in, shape.c_out);
     let problem = ProductShape { batch: POINTS, rows: tiles(shape), depth, columns, transposed: Transposed::Neither };
-    product(problem, points, &weights.0, Finish::NONE, [POINTS, tiles(shape), shape.c_out])
+    product(problem, points, &weights.0, Finish::NONE, empty_float32(points, [POINTS, tiles(shape), shape.c_out]))
 }
 
 /// Each point of the weights' gradient is a product over the tiles: parts of the sum, and how many.
@@ -81,6 +82,7 @@ pub fn gradients(shape: &ConvShape, x: &CubeTensor, weight: &CubeTensor, gradien
     let points = backward_points(shape, x, weight, gradient);
     let (parts, count) = weight_products(shape, &points.inputs, &points.results);
     let products = forward_products(&turned(shape), &points.turned_inputs, &points.turned_weights);
-    let [dx, dw, db] = together::gradients(shape, &products, &parts, count, &points.sums);
+    let dx = empty(x, [shape.batch, shape.height, shape.width, shape.c_in]);
+    let [dw, db] = together::gradients(shape, &products, &parts, count, &points.sums, &dx);
     [dx, dw, points.sums, db]
 }

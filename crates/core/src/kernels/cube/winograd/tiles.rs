@@ -2,6 +2,7 @@
 
 use super::points::{self, Transform};
 use super::{POINTS, TILE};
+use crate::kernels::cube::tensors::{narrow, widen};
 use cubecl::prelude::*;
 
 /// Which tile and channels a thread works on.
@@ -33,8 +34,8 @@ pub fn tile_place(position: usize, batch: usize, height: usize, width: usize, ch
 
 /// The 6x6 pixels that a tile's filters see, zeros outside of the image.
 #[cube]
-pub fn load_tile<N: Size>(
-    x: &[Vector<f32, N>],
+pub fn load_tile<E: Float, N: Size>(
+    x: &[Vector<E, N>],
     place: &Place,
     height: usize,
     width: usize,
@@ -56,7 +57,7 @@ pub fn load_tile<N: Size>(
                 } else {
                     (place.image * height + row) * width + column
                 };
-                value = x[at * channels + place.channel];
+                value = widen::<E, N>(x[at * channels + place.channel]);
             }
             d[comptime!(i * 6 + j)] = value;
         }
@@ -80,8 +81,8 @@ pub fn store_points<N: Size>(
 /// The work of thread `position` on the tiles of a convolution's input.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-pub fn input_tile<N: Size>(
-    x: &[Vector<f32, N>],
+pub fn input_tile<E: Float, N: Size>(
+    x: &[Vector<E, N>],
     points: &mut [Vector<f32, N>],
     position: usize,
     batch: usize,
@@ -92,7 +93,7 @@ pub fn input_tile<N: Size>(
 ) {
     let place = tile_place(position, batch, height, width, channels);
     if position < place.all {
-        let mut d = load_tile::<N>(x, &place, height, width, channels, upsample);
+        let mut d = load_tile::<E, N>(x, &place, height, width, channels, upsample);
         points::two_dimensional::<N>(&mut d, Transform::Input);
         store_points::<N>(points, &d, position, place.all);
     }
@@ -102,8 +103,8 @@ pub fn input_tile<N: Size>(
 /// as the input of the turned one.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-pub fn gradient_tile<N: Size>(
-    gradient: &[Vector<f32, N>],
+pub fn gradient_tile<E: Float, N: Size>(
+    gradient: &[Vector<E, N>],
     results: &mut [Vector<f32, N>],
     inputs: &mut [Vector<f32, N>],
     position: usize,
@@ -114,7 +115,7 @@ pub fn gradient_tile<N: Size>(
 ) {
     let place = tile_place(position, batch, height, width, channels);
     if position < place.all {
-        let mut d = load_tile::<N>(gradient, &place, height, width, channels, false);
+        let mut d = load_tile::<E, N>(gradient, &place, height, width, channels, false);
         let mut y = Array::<Vector<f32, N>>::new(POINTS);
         #[unroll]
         for i in 0..4usize {
@@ -144,9 +145,9 @@ pub fn output_values<N: Size>(products: &[Vector<f32, N>], position: usize, all:
 
 /// The work of thread `position` on a convolution's output, with nothing added.
 #[cube]
-pub fn output_tile<N: Size>(
+pub fn output_tile<Y: Float, N: Size>(
     products: &[Vector<f32, N>],
-    y: &mut [Vector<f32, N>],
+    y: &mut [Vector<Y, N>],
     position: usize,
     batch: usize,
     height: usize,
@@ -163,7 +164,7 @@ pub fn output_tile<N: Size>(
                 let (row, column) = (place.top + i, place.left + j);
                 if row < height && column < width {
                     let at = ((place.image * height + row) * width + column) * channels + place.channel;
-                    y[at] = m[comptime!(i * 6 + j)];
+                    y[at] = narrow::<Y, N>(m[comptime!(i * 6 + j)]);
                 }
             }
         }

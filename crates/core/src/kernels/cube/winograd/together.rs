@@ -6,8 +6,9 @@ use super::transforms::{Weights, channels_at_once};
 use super::{POINTS, tiles};
 use crate::kernels::conv2d::ConvShape;
 use crate::kernels::cube::reduce::{COLUMNS, add_column, add_rows};
-use crate::kernels::cube::tensors::{THREADS, buffer, elementwise, empty};
+use crate::kernels::cube::tensors::{THREADS, buffer, element, elementwise, empty_float32};
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 /// Workgroups for `count` threads.
@@ -23,7 +24,7 @@ fn grid(x: &CubeTensor, workgroups: &[usize]) -> (CubeCount, CubeDim) {
 /// What a convolution multiplies: the input's tiles at the points, `[36, tiles, c_in]`, and the weights.
 pub fn forward_points(shape: &ConvShape, x: &CubeTensor, weight: &CubeTensor) -> (CubeTensor, Weights) {
     let ConvShape { c_in, c_out, .. } = *shape;
-    let points = empty(x, [POINTS, tiles(shape), c_in]);
+    let points = empty_float32(x, [POINTS, tiles(shape), c_in]);
     let weights = Weights::unfilled(weight, c_in, c_out, false);
     let channels = channels_at_once(c_in);
     let parts = [workgroups(tiles(shape) * c_in / channels), workgroups(c_in * c_out)];
@@ -46,6 +47,7 @@ pub fn forward_points(shape: &ConvShape, x: &CubeTensor, weight: &CubeTensor) ->
             c_in as u32,
             c_out as u32,
             shape.upsample,
+            element(x),
         );
     }
     (points, weights)
@@ -53,8 +55,8 @@ pub fn forward_points(shape: &ConvShape, x: &CubeTensor, weight: &CubeTensor) ->
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn forward_points_kernel<N: Size>(
-    x: &[Vector<f32, N>],
+fn forward_points_kernel<E: Float, N: Size>(
+    x: &[Vector<E, N>],
     weight: &[f32],
     points: &mut [Vector<f32, N>],
     weights: &mut [f32],
@@ -65,12 +67,13 @@ fn forward_points_kernel<N: Size>(
     c_in: u32,
     c_out: u32,
     #[comptime] upsample: bool,
+    #[define(E)] _element: ElemType,
 ) {
     let (c_in, c_out) = (c_in as usize, c_out as usize);
     let first_filter = image_workgroups as usize * THREADS as usize;
     if ABSOLUTE_POS < first_filter {
         let (batch, height, channels) = (batch as usize, height as usize, c_in / N::value());
-        input_tile::<N>(x, points, ABSOLUTE_POS, batch, height, width as usize, channels, upsample);
+        input_tile::<E, N>(x, points, ABSOLUTE_POS, batch, height, width as usize, channels, upsample);
     } else {
         filter_points(weight, weights, ABSOLUTE_POS - first_filter, c_in, c_out, false);
     }
@@ -97,11 +100,11 @@ pub fn backward_points(
 ) -> BackwardPoints {
     let ConvShape { c_in, c_out, .. } = *shape;
     let points = BackwardPoints {
-        inputs: empty(x, [POINTS, tiles(shape), c_in]),
-        results: empty(x, [POINTS, tiles(shape), c_out]),
-        turned_inputs: empty(x, [POINTS, tiles(shape), c_out]),
+        inputs: empty_float32(x, [POINTS, tiles(shape), c_in]),
+        results: empty_float32(x, [POINTS, tiles(shape), c_out]),
+        turned_inputs: empty_float32(x, [POINTS, tiles(shape), c_out]),
         turned_weights: Weights::unfilled(weight, c_in, c_out, true),
-        sums: empty(x, [shape.batch, c_out]),
+        sums: empty_float32(x, [shape.batch, c_out]),
     };
     let (input_channels, output_channels) = (channels_at_once(c_in), channels_at_once(c_out));
     let parts = [
@@ -137,6 +140,7 @@ pub fn backward_points(
             c_in as u32,
             c_out as u32,
             shape.upsample,
+            element(x),
         );
     }
     points
@@ -144,11 +148,11 @@ pub fn backward_points(
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn backward_points_kernel<N: Size, M: Size>(
-    x: &[Vector<f32, N>],
+fn backward_points_kernel<E: Float, N: Size, M: Size>(
+    x: &[Vector<E, N>],
     weight: &[f32],
-    gradient: &[Vector<f32, M>],
-    gradient_values: &[f32],
+    gradient: &[Vector<E, M>],
+    gradient_values: &[E],
     inputs: &mut [Vector<f32, N>],
     results: &mut [Vector<f32, M>],
     turned_inputs: &mut [Vector<f32, M>],
@@ -163,6 +167,7 @@ fn backward_points_kernel<N: Size, M: Size>(
     c_in: u32,
     c_out: u32,
     #[comptime] upsample: bool,
+    #[define(E)] _element: ElemType,
 ) {
     let (c_in, c_out) = (c_in as usize, c_out as usize);
     let (batch, height, width) = (batch as usize, height as usize, width as usize);
@@ -172,29 +177,29 @@ fn backward_points_kernel<N: Size, M: Size>(
     if CUBE_POS >= first_sum {
         let (item, block) = ((CUBE_POS - first_sum) % batch, (CUBE_POS - first_sum) / batch);
         // Blocks behind the last column have no work.
-        add_rows(gradient_values, sums, item, block, height * width, c_out);
+        add_rows::<E>(gradient_values, sums, item, block, height * width, c_out);
     } else if ABSOLUTE_POS < first_gradient {
-        input_tile::<N>(x, inputs, ABSOLUTE_POS, batch, height, width, c_in / N::value(), upsample);
+        input_tile::<E, N>(x, inputs, ABSOLUTE_POS, batch, height, width, c_in / N::value(), upsample);
     } else if ABSOLUTE_POS < first_filter {
         let (position, channels) = (ABSOLUTE_POS - first_gradient, c_out / M::value());
-        gradient_tile::<M>(gradient, results, turned_inputs, position, batch, height, width, channels);
+        gradient_tile::<E, M>(gradient, results, turned_inputs, position, batch, height, width, channels);
     } else {
         filter_points(weight, turned_weights, ABSOLUTE_POS - first_filter, c_in, c_out, true);
     }
 }
 
-/// The products of a backward pass to the gradients of the input as the convolution sees it (up-sampled), of the weights, and
-/// of the bias: `products` is `[36, tiles, c_in]`, `parts` is `[count, 36, c_in, c_out]`, `sums` is `[batch, c_out]`.
+/// The products of a backward pass to the gradients of the weights, of the bias, and, in `dx`, of the input as the convolution
+/// sees it (up-sampled): `products` is `[36, tiles, c_in]`, `parts` is `[count, 36, c_in, c_out]`, `sums` is `[batch, c_out]`.
 pub fn gradients(
     shape: &ConvShape,
     products: &CubeTensor,
     parts: &CubeTensor,
     count: usize,
     sums: &CubeTensor,
-) -> [CubeTensor; 3] {
+    dx: &CubeTensor,
+) -> [CubeTensor; 2] {
     let ConvShape { batch, height, width, c_in, c_out, .. } = *shape;
-    let dx = empty(products, [batch, height, width, c_in]);
-    let (dw, db) = (empty(products, [3, 3, c_in, c_out]), empty(products, [c_out]));
+    let (dw, db) = (empty_float32(products, [3, 3, c_in, c_out]), empty_float32(products, [c_out]));
     let channels = channels_at_once(c_in);
     let workgroups = [workgroups(tiles(shape) * c_in / channels), workgroups(c_in * c_out), workgroups(c_out)];
     let (cubes, threads) = grid(products, &workgroups);
@@ -208,7 +213,7 @@ pub fn gradients(
             buffer(products),
             buffer(parts),
             buffer(sums),
-            buffer(&dx),
+            buffer(dx),
             buffer(&dw),
             buffer(&db),
             workgroups[0] as u32,
@@ -219,18 +224,19 @@ pub fn gradients(
             c_in as u32,
             c_out as u32,
             count as u32,
+            element(dx),
         );
     }
-    [dx, dw, db]
+    [dw, db]
 }
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn gradients_kernel<N: Size>(
+fn gradients_kernel<E: Float, N: Size>(
     products: &[Vector<f32, N>],
     parts: &[f32],
     sums: &[f32],
-    dx: &mut [Vector<f32, N>],
+    dx: &mut [Vector<E, N>],
     dw: &mut [f32],
     db: &mut [f32],
     image_workgroups: u32,
@@ -241,13 +247,14 @@ fn gradients_kernel<N: Size>(
     c_in: u32,
     c_out: u32,
     count: u32,
+    #[define(E)] _element: ElemType,
 ) {
     let (batch, c_in, c_out) = (batch as usize, c_in as usize, c_out as usize);
     let first_filter = image_workgroups as usize * THREADS as usize;
     let first_bias = first_filter + filter_workgroups as usize * THREADS as usize;
     if ABSOLUTE_POS < first_filter {
         let (height, channels) = (height as usize, c_in / N::value());
-        output_tile::<N>(products, dx, ABSOLUTE_POS, batch, height, width as usize, channels);
+        output_tile::<E, N>(products, dx, ABSOLUTE_POS, batch, height, width as usize, channels);
     } else if ABSOLUTE_POS < first_bias {
         filter_gradient(parts, dw, ABSOLUTE_POS - first_filter, c_in * c_out, count as usize);
     } else {

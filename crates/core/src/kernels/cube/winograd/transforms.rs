@@ -5,8 +5,9 @@ use super::tiles::{filter_gradient, filter_points, input_tile, output_values, ti
 use super::{POINTS, tiles};
 use crate::kernels::conv2d::ConvShape;
 use crate::kernels::cube::product::{Addend, Finish};
-use crate::kernels::cube::tensors::{buffer, elementwise, empty};
+use crate::kernels::cube::tensors::{buffer, element, elementwise, empty_float32, narrow, widen};
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 /// Channels that a thread takes along: 36 vectors of more would not fit its registers.
@@ -51,13 +52,13 @@ impl Weights {
     /// Memory for them.
     pub fn unfilled(weight: &CubeTensor, c_in: usize, c_out: usize, turned: bool) -> Self {
         let shape = if turned { [POINTS, c_out, c_in] } else { [POINTS, c_in, c_out] };
-        Self(empty(weight, shape))
+        Self(empty_float32(weight, shape))
     }
 }
 
 /// The input's tiles at the points, `[36, tiles, c_in]`.
 pub fn input_points(shape: &ConvShape, x: &CubeTensor) -> CubeTensor {
-    let points = empty(x, [POINTS, tiles(shape), shape.c_in]);
+    let points = empty_float32(x, [POINTS, tiles(shape), shape.c_in]);
     let channels = channels_at_once(shape.c_in);
     let (count, threads) = elementwise(&x.client, tiles(shape) * shape.c_in / channels);
     // SAFETY: the kernel stops at the last tile and reads zeros outside of the image.
@@ -74,6 +75,7 @@ pub fn input_points(shape: &ConvShape, x: &CubeTensor) -> CubeTensor {
             shape.width as u32,
             (shape.c_in / channels) as u32,
             shape.upsample,
+            element(x),
         );
     }
     points
@@ -81,7 +83,7 @@ pub fn input_points(shape: &ConvShape, x: &CubeTensor) -> CubeTensor {
 
 /// The output gradient's tiles at the points, `[36, tiles, c_out]`.
 pub fn gradient_points(shape: &ConvShape, gradient: &CubeTensor) -> CubeTensor {
-    let points = empty(gradient, [POINTS, tiles(shape), shape.c_out]);
+    let points = empty_float32(gradient, [POINTS, tiles(shape), shape.c_out]);
     let channels = channels_at_once(shape.c_out);
     let (count, threads) = elementwise(&gradient.client, tiles(shape) * shape.c_out / channels);
     // SAFETY: as for the input.
@@ -97,6 +99,7 @@ pub fn gradient_points(shape: &ConvShape, gradient: &CubeTensor) -> CubeTensor {
             shape.height as u32,
             shape.width as u32,
             (shape.c_out / channels) as u32,
+            element(gradient),
         );
     }
     points
@@ -105,6 +108,7 @@ pub fn gradient_points(shape: &ConvShape, gradient: &CubeTensor) -> CubeTensor {
 /// Products at the points to the pixels of `y`, with what is added.
 pub fn output_pixels(shape: &ConvShape, products: &CubeTensor, finish: Finish, y: &CubeTensor) {
     let channels = channels_at_once(shape.c_out);
+    let addend = finish.addend.unwrap_or(products);
     let (count, threads) = elementwise(&y.client, tiles(shape) * shape.c_out / channels);
     // SAFETY: the kernel writes no pixel outside of the image.
     unsafe {
@@ -115,7 +119,7 @@ pub fn output_pixels(shape: &ConvShape, products: &CubeTensor, finish: Finish, y
             channels,
             buffer(products),
             buffer(finish.bias.unwrap_or(products)),
-            buffer(finish.addend.unwrap_or(products)),
+            buffer(addend),
             buffer(y),
             shape.batch as u32,
             shape.height as u32,
@@ -124,13 +128,14 @@ pub fn output_pixels(shape: &ConvShape, products: &CubeTensor, finish: Finish, y
             finish.scale,
             finish.bias.is_some(),
             finish.kind,
+            [element(addend), element(y)],
         );
     }
 }
 
 /// The sum of `count` parts `[count, 36, c_in, c_out]` to the gradient of the weights, `[3, 3, c_in, c_out]`.
 pub fn weight_gradient(shape: &ConvShape, parts: &CubeTensor, count: usize) -> CubeTensor {
-    let gradient = empty(parts, [3, 3, shape.c_in, shape.c_out]);
+    let gradient = empty_float32(parts, [3, 3, shape.c_in, shape.c_out]);
     let weights = shape.c_in * shape.c_out;
     let (cubes, threads) = elementwise(&parts.client, weights);
     // SAFETY: the kernel stops at c_in · c_out.
@@ -149,27 +154,29 @@ pub fn weight_gradient(shape: &ConvShape, parts: &CubeTensor, count: usize) -> C
 }
 
 #[cube(launch_unchecked)]
-fn input_points_kernel<N: Size>(
-    x: &[Vector<f32, N>],
+fn input_points_kernel<E: Float, N: Size>(
+    x: &[Vector<E, N>],
     points: &mut [Vector<f32, N>],
     batch: u32,
     height: u32,
     width: u32,
     channels: u32,
     #[comptime] upsample: bool,
+    #[define(E)] _element: ElemType,
 ) {
     let (batch, height) = (batch as usize, height as usize);
-    input_tile::<N>(x, points, ABSOLUTE_POS, batch, height, width as usize, channels as usize, upsample);
+    input_tile::<E, N>(x, points, ABSOLUTE_POS, batch, height, width as usize, channels as usize, upsample);
 }
 
 #[cube(launch_unchecked)]
-fn gradient_points_kernel<N: Size>(
-    gradient: &[Vector<f32, N>],
+fn gradient_points_kernel<E: Float, N: Size>(
+    gradient: &[Vector<E, N>],
     points: &mut [Vector<f32, N>],
     batch: u32,
     height: u32,
     width: u32,
     channels: u32,
+    #[define(E)] _element: ElemType,
 ) {
     let (height, width, channels) = (height as usize, width as usize, channels as usize);
     let place = tile_place(ABSOLUTE_POS, batch as usize, height, width, channels);
@@ -185,7 +192,7 @@ fn gradient_points_kernel<N: Size>(
             let (row, column) = (top + i, left + j);
             let mut value = Vector::<f32, N>::new(0.0f32);
             if row < height && column < width {
-                value = gradient[((image * height + row) * width + column) * channels + channel];
+                value = widen::<E, N>(gradient[((image * height + row) * width + column) * channels + channel]);
             }
             y[comptime!(i * 6 + j)] = value;
         }
@@ -199,11 +206,11 @@ fn gradient_points_kernel<N: Size>(
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-fn output_pixels_kernel<N: Size>(
+fn output_pixels_kernel<A: Float, Y: Float, N: Size>(
     products: &[Vector<f32, N>],
     bias: &[Vector<f32, N>],
-    addend: &[Vector<f32, N>],
-    y: &mut [Vector<f32, N>],
+    addend: &[Vector<A, N>],
+    y: &mut [Vector<Y, N>],
     batch: u32,
     height: u32,
     width: u32,
@@ -211,6 +218,7 @@ fn output_pixels_kernel<N: Size>(
     scale: f32,
     #[comptime] has_bias: bool,
     #[comptime] kind: Addend,
+    #[define(A, Y)] _elements: [ElemType; 2],
 ) {
     let (height, width, channels) = (height as usize, width as usize, channels as usize);
     let place = tile_place(ABSOLUTE_POS, batch as usize, height, width, channels);
@@ -223,7 +231,7 @@ fn output_pixels_kernel<N: Size>(
         more += bias[place.channel];
     }
     if comptime!(kind == Addend::SampleBias) {
-        more += addend[place.image * channels + place.channel];
+        more += widen::<A, N>(addend[place.image * channels + place.channel]);
     }
     #[unroll]
     for i in 0..4usize {
@@ -234,9 +242,9 @@ fn output_pixels_kernel<N: Size>(
                 let at = ((place.image * height + row) * width + column) * channels + place.channel;
                 let mut value = m[comptime!(i * 6 + j)] + more;
                 if comptime!(kind == Addend::Residual) {
-                    value += addend[at];
+                    value += widen::<A, N>(addend[at]);
                 }
-                y[at] = value * Vector::<f32, N>::new(scale);
+                y[at] = narrow::<Y, N>(value * Vector::<f32, N>::new(scale));
             }
         }
     }

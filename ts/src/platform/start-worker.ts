@@ -9,12 +9,21 @@
  * @param base `import.meta.url` of the caller.
  */
 export function startWorker(start: () => Worker, script: string, base: string): Worker {
+  const address = new URL(script, base);
   try {
-    return start();
+    if (!isOtherSite(address)) return start();
   } catch (error) {
     if ((error as Error).name !== "SecurityError") throw error;
-    const content = `import ${JSON.stringify(new URL(script, base).href)};`;
-    // Its address stays: browsers differ in when they read it.
-    return new Worker(URL.createObjectURL(new Blob([content], { type: "text/javascript" })), { type: "module" });
   }
+  const content = `import ${JSON.stringify(address.href)};`;
+  // Its address stays: browsers differ in when they read it.
+  return new Worker(URL.createObjectURL(new Blob([content], { type: "text/javascript" })), { type: "module" });
+}
+
+/**
+ * Asked before, as not every browser throws: Firefox starts a worker that then fails like one whose script is missing. webpack
+ * gives the script's address on the disk that it was built from, which says nothing.
+ */
+function isOtherSite({ protocol, origin }: URL): boolean {
+  return protocol.startsWith("http") && origin !== globalThis.origin;
 }

@@ -17,7 +17,7 @@ const abandoned = new FinalizationRegistry<Disposable>(release);
 export abstract class Resource<Handle extends Disposable> {
   /** @internal */
   readonly handle: Handle;
-  /** Kept, as otherwise it might be collected, and given back, while the handle still works with it. */
+  /** @internal Kept, as otherwise it might be collected, and given back, while the handle still works with it. */
   protected readonly uses: readonly object[];
 
   /** @param uses The objects whose handles this handle goes on to use. */

@@ -15,7 +15,15 @@ export function startWorker(start: () => Worker, script: string, base: string): 
   } catch (error) {
     if ((error as Error).name !== "SecurityError") throw error;
   }
-  const content = `import ${JSON.stringify(address.href)};`;
+  // Not by an import statement: in pages that are cross-origin isolated, WebKit takes what is imported so for the worker's own
+  // script. What the page sends meanwhile is kept for the script, and its failure told as that of one that is missing.
+  const content = `
+    const early = [];
+    onmessage = (event) => early.push(event);
+    import(${JSON.stringify(address.href)}).then(
+      () => early.forEach((event) => onmessage(event)),
+      (error) => setTimeout(() => { throw error; }),
+    );`;
   // Its address stays: browsers differ in when they read it.
   return new Worker(URL.createObjectURL(new Blob([content], { type: "text/javascript" })), { type: "module" });
 }

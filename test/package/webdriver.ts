@@ -161,6 +161,8 @@ export async function startWebKit({ driver, display }: WebKitPrograms): Promise<
       ...folders,
       DISPLAY: `:${String(number).trim()}`,
       GDK_BACKEND: "x11",
+      // Otherwise the page's language may be "C", which is none.
+      LC_ALL: "en_US.UTF-8",
       // As in Safari. WebKitGTK has it switched off, also where it says that a page is cross-origin isolated.
       JSC_useSharedArrayBuffer: "1",
     });

@@ -116,7 +116,7 @@ describe.skipIf(!program)("a page", () => {
 
   test("in a browser without SIMD says which ones have it", async () => {
     expect((await open(await project.serve(folder), "WebAssembly.validate = () => false")).error).toMatch(
-      /SIMD.*Chrome 91/,
+      /SIMD.*Chrome 100/,
     );
   });
 });

@@ -126,6 +126,18 @@ describe.skipIf(!program)("the demo page", () => {
     expect(maxDifference(here.flat(), (await painted(model, { seed: 3, steps: 5 })).flat())).toBeLessThanOrEqual(1);
   });
 
+  test("shows what it painted also to those who did not wait for the noise", async () => {
+    await page.goto(server.url);
+    await page.evaluate(async () => {
+      const paint = document.querySelector<HTMLButtonElement>("#paint-form button");
+      while (paint?.disabled) await new Promise((next) => setTimeout(next));
+      paint?.click();
+    });
+    await expect.poll(() => page.locator("#paint-status").textContent()).toMatch("from seed");
+    expect(await page.locator("#gallery").getAttribute("class")).not.toMatch("waiting");
+    expect(await page.locator("#gallery").getAttribute("aria-label")).toMatch("pictures");
+  });
+
   test("opens a folder, and saves to one", async () => {
     await page.locator("#open-folder").setInputFiles(model);
     await expect

@@ -17,9 +17,13 @@ const abandoned = new FinalizationRegistry<Disposable>(release);
 export abstract class Resource<Handle extends Disposable> {
   /** @internal */
   readonly handle: Handle;
+  /** @internal Kept, as otherwise it might be collected, and given back, while the handle still works with it. */
+  protected readonly uses: readonly object[];
 
-  protected constructor(handle: Handle) {
+  /** @param uses The objects whose handles this handle goes on to use. */
+  protected constructor(handle: Handle, uses: readonly object[] = []) {
     this.handle = handle;
+    this.uses = uses;
     abandoned.register(this, handle, this);
   }
 

@@ -1,6 +1,7 @@
 /** The entry `emberwing/worker`, for pages: the same API, with everything that computes in a Web Worker. */
 import { startWorker } from "./platform/start-worker.js";
 import { Connection } from "./worker/connection.js";
+import { placeOf } from "./worker/directory-place.js";
 import { API } from "./worker/messages.js";
 import type { RemoteApi } from "./worker/remote.js";
 
@@ -54,7 +55,7 @@ export type WorkerApi = RemoteApi & {
  * const { images } = await pipeline.generate({ batchSize: 4, onStep: ({ step }) => console.log(step) });
  */
 export async function createWorker(options: CreateWorkerOptions = {}): Promise<WorkerApi> {
-  const { wasm, threadsWasm, gpuWasm, hubEndpoint, worker = startHost(), ...sent } = options;
+  const { wasm, threadsWasm, gpuWasm, directory, hubEndpoint, worker = startHost(), ...sent } = options;
   const connection = new Connection(worker);
   const addresses = {
     ...(wasm && { wasm: sendable(wasm) }),
@@ -63,7 +64,8 @@ export async function createWorker(options: CreateWorkerOptions = {}): Promise<W
     ...(hubEndpoint && { hubEndpoint: String(hubEndpoint) }),
   };
   try {
-    await connection.ask({ type: "start", ...sent, ...addresses });
+    const place = directory && { directory: await placeOf(directory) };
+    await connection.ask({ type: "start", ...sent, ...addresses, ...place });
   } catch (error) {
     connection.close("it did not start");
     throw error;

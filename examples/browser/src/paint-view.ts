@@ -20,6 +20,8 @@ export class PaintView {
   readonly #progress = byId("paint-progress", HTMLProgressElement);
   readonly #status = byId("paint-status", HTMLParagraphElement);
   #stop: AbortController | undefined;
+  /** Ends the noise that is on its way, when something else is to be seen. */
+  #noise = new AbortController();
 
   constructor(session: Session) {
     this.#session = session;
@@ -40,14 +42,18 @@ export class PaintView {
     setText(byId("model-name", HTMLParagraphElement), titleOf(model));
     setText(this.#status, "");
     this.#progress.value = 0;
+    this.#noise.abort();
+    this.#noise = new AbortController();
+    const { signal } = this.#noise;
     try {
-      for await (const { images } of paint(this.#session.api, model, { seed: 0, steps: 1, count: COUNT })) {
+      for await (const { images } of paint(this.#session.api, model, { seed: 0, steps: 1, count: COUNT, signal })) {
+        if (signal.aborted) return;
         this.#gallery.show(images, "Noise, which pictures are painted from");
         this.#host.classList.add("waiting");
         return;
       }
     } catch (error) {
-      showAlert(error, "Painting");
+      if (!signal.aborted) showAlert(error, "Painting");
     }
   }
 
@@ -79,6 +85,7 @@ export class PaintView {
   #begin(stop: AbortController, steps: number): void {
     hideAlert();
     this.#stop = stop;
+    this.#noise.abort();
     this.#host.classList.remove("waiting");
     this.#progress.max = steps;
     this.#progress.value = 0;

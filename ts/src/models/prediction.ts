@@ -18,8 +18,8 @@ export class Prediction extends Resource<PredictionHandle> implements Tensor {
   readonly #sampleShape: number[];
 
   /** @internal */
-  constructor(handle: PredictionHandle, shape: number[], sampleShape: number[]) {
-    super(handle);
+  constructor(handle: PredictionHandle, model: object, shape: number[], sampleShape: number[]) {
+    super(handle, [model]);
     this.data = call(() => handle.data());
     this.shape = shape;
     this.#sampleShape = sampleShape;

@@ -197,7 +197,7 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
     const labels = floats("classLabels", options.classLabels ?? []);
     if (options.track) {
       const handle = await enqueue(() => this.handle.forwardTracked(sample.data, shapeOf(sample), t, labels));
-      return new Prediction(handle, this.#outputShape(sample), [...sample.shape]);
+      return new Prediction(handle, this, this.#outputShape(sample), [...sample.shape]);
     }
     const data = await enqueue(() => this.handle.forward(sample.data, shapeOf(sample), t, labels));
     return { data, shape: this.#outputShape(sample) };

@@ -1,6 +1,7 @@
 /** A file system for pages: a directory that the user picked, or the page's own (OPFS). */
 import { EmberwingError } from "../errors.js";
 import { type Files, type FolderLock, readerOf } from "./files.js";
+import { fillFile } from "./fill-file.js";
 
 /**
  * The files in a directory, for `init`: paths then start there, whether or not with a slash.
@@ -38,6 +39,13 @@ function namesIn(path: string): string[] {
   return names;
 }
 
+/** The names of a file's folder, and its own. */
+function placeOf(path: string): [folder: string[], name: string] {
+  const names = namesIn(path);
+  const name = names.pop() ?? "";
+  return [names, name];
+}
+
 interface FindOptions {
   create: boolean;
 }
@@ -52,19 +60,10 @@ async function findFolder(
   return folder;
 }
 
-async function findFile(
-  root: FileSystemDirectoryHandle,
-  path: string,
-  options: FindOptions = { create: false },
-): Promise<FileSystemFileHandle> {
-  const names = namesIn(path);
-  const name = names.pop() ?? "";
-  return (await findFolder(root, names, options)).getFileHandle(name, options);
-}
-
 async function openFile(root: FileSystemDirectoryHandle, path: string): Promise<File> {
   try {
-    return await (await findFile(root, path)).getFile();
+    const [names, name] = placeOf(path);
+    return await (await (await findFolder(root, names)).getFileHandle(name)).getFile();
   } catch (error) {
     throw isMissing(error)
       ? new EmberwingError("MissingFile", `${path}: there is no such file`, { cause: error })
@@ -115,28 +114,17 @@ async function makeWritable(root: FileSystemDirectoryHandle, directory: string):
 }
 
 async function write(root: FileSystemDirectoryHandle, path: string, content: Uint8Array | string): Promise<void> {
+  const [names, name] = placeOf(path);
   try {
-    await fill(await findFile(root, path, { create: true }), content as Uint8Array<ArrayBuffer> | string);
+    const folder = await findFolder(root, names, { create: true });
+    await fillFile(folder, name, content as Uint8Array<ArrayBuffer> | string);
   } catch (error) {
     throw writeFailed(path, error);
   }
 }
 
-/** The browser writes to a file of its own and puts that in place when it is closed. */
-async function fill(file: FileSystemFileHandle, content: FileSystemWriteChunkType): Promise<void> {
-  const stream = await file.createWritable();
-  try {
-    await stream.write(content);
-  } catch (error) {
-    await stream.abort();
-    throw error;
-  }
-  await stream.close();
-}
-
 async function remove(root: FileSystemDirectoryHandle, path: string): Promise<void> {
-  const names = namesIn(path);
-  const name = names.pop() ?? "";
+  const [names, name] = placeOf(path);
   try {
     await (await findFolder(root, names)).removeEntry(name, { recursive: true });
   } catch (error) {
@@ -162,7 +150,7 @@ async function moveFolder(root: FileSystemDirectoryHandle, from: string, to: str
 async function copy(from: FileSystemDirectoryHandle, to: FileSystemDirectoryHandle): Promise<void> {
   for await (const [name, entry] of from.entries()) {
     if (entry.kind === "directory") await copy(asFolder(entry), await to.getDirectoryHandle(name, { create: true }));
-    else await fill(await to.getFileHandle(name, { create: true }), await asFile(entry).getFile());
+    else await fillFile(to, name, await asFile(entry).getFile());
   }
 }
 

@@ -19,6 +19,7 @@ describe("how many", () => {
   test.each([
     ["a page that is not isolated", worker, /Cross-Origin-Opener-Policy: same-origin/],
     ["a page itself", isolated, /emberwing\/worker/],
+    ["a browser that keeps the memory", { ...isolated, ...worker, SharedArrayBuffer: undefined }, /does not share/],
   ])("one in %s, which says why there are no more", (_, globals, reason) => {
     place(globals);
     expect([threadsHere(undefined), threadsHere(1)]).toEqual([1, 1]);

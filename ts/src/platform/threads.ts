@@ -24,6 +24,8 @@ function whyOneThread(): string | undefined {
       "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp"
     );
   }
+  // Isolated is what the page asked for; WebKitGTK says so and keeps the memory all the same.
+  if (typeof SharedArrayBuffer === "undefined") return "this browser does not share memory, not even here";
   if (!("WorkerGlobalScope" in globalThis)) {
     return "a page itself may not wait for others. Use emberwing/worker, or call init in a worker of your own";
   }

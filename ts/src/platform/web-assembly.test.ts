@@ -14,7 +14,7 @@ describe("checkWebAssembly", () => {
   test("looks at a module that uses SIMD, and names browsers that have it", () => {
     const validate = vi.spyOn(WebAssembly, "validate").mockReturnValue(false);
     expect(checkWebAssembly).toThrow(expect.objectContaining({ code: "Unsupported" }));
-    expect(checkWebAssembly).toThrow(/SIMD.*Chrome 91/);
+    expect(checkWebAssembly).toThrow(/SIMD.*Chrome 100/);
     const [[module] = []] = validate.mock.calls;
     validate.mockRestore();
     expect(WebAssembly.validate(module as Uint8Array<ArrayBuffer>)).toBe(true);

@@ -17,7 +17,7 @@ export function checkWebAssembly(): void {
   if (!WebAssembly.validate(SIMD)) {
     throw new EmberwingError(
       "Unsupported",
-      "this browser has no WebAssembly SIMD: take Chrome 91, Firefox 89, Safari 16.4 or a later one",
+      "this browser has no WebAssembly SIMD: take Chrome 100, Firefox 114, Safari 16.4 or a later one",
     );
   }
 }

@@ -18,7 +18,10 @@ import { Resource } from "../resource.js";
 export class AdamW extends Resource<AdamWHandle> {
   constructor(model: UNet2DModel, options: Partial<AdamWOptions> = {}) {
     checkInstance("model", model, "a UNet2DModel", UNet2DModel);
-    super(call((core) => new core.AdamW(model.handle, toJson(options))));
+    super(
+      call((core) => new core.AdamW(model.handle, toJson(options))),
+      [model],
+    );
   }
 
   /** The learning rate of the steps from now on; `LRScheduler` calls it. */

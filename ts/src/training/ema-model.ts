@@ -16,15 +16,15 @@ import { Resource } from "../resource.js";
  * const pipeline = new DDPMPipeline({ unet: await ema.averagedModel(), scheduler });
  */
 export class EMAModel extends Resource<EMAModelHandle> {
-  private constructor(handle: EMAModelHandle) {
-    super(handle);
+  private constructor(handle: EMAModelHandle, model: UNet2DModel) {
+    super(handle, [model]);
   }
 
   /** Starts from the model's weights as they are. */
   static async create(model: UNet2DModel, options: Partial<EmaOptions> = {}): Promise<EMAModel> {
     checkInstance("model", model, "a UNet2DModel", UNet2DModel);
     const json = toJson(options);
-    return new EMAModel(await enqueue(() => model.handle.createEMAModel(json)));
+    return new EMAModel(await enqueue(() => model.handle.createEMAModel(json)), model);
   }
 
   /** Takes the model's weights in, to be called after each step of the optimizer. Resolves to the decay. */

@@ -78,7 +78,11 @@ export class Trainer extends Resource<TrainerHandle> {
     checkOutput(rest);
     const source = resolveGenerator({ seed, generator });
     const json = toJson(settings);
-    super(call((core) => new core.Trainer(model.handle, scheduler.handle, dataset.handle, source.handle, json)));
+    const handles = [model.handle, scheduler.handle, dataset.handle, source.handle] as const;
+    super(
+      call((core) => new core.Trainer(...handles, json)),
+      [model, dataset],
+    );
     this.#model = model;
     this.#scheduler = scheduler;
     this.#useEma = settings.useEma ?? false;

@@ -1,6 +1,8 @@
 /** What a page and its worker send each other. The page asks, the worker answers; every question has a number. */
+
 import { Image } from "../images.js";
 import { IntTensor } from "../tensor.js";
+import type { DirectoryPlace } from "./directory-place.js";
 
 /** The worker's object 0 is the API itself. */
 export const API = 0;
@@ -21,7 +23,7 @@ export type Request =
       threadsWasm?: Sent;
       gpu?: boolean;
       gpuWasm?: Sent;
-      directory?: FileSystemDirectoryHandle;
+      directory?: DirectoryPlace;
       hubEndpoint?: string;
     }
   | { type: "get"; id: number; object: number; path: readonly string[] }

@@ -223,6 +223,7 @@ describe("wrong usage is one line and exit code 2", () => {
     ["train --resolution 30", /--resolution: expected a multiple of 8 for this preset's model, got 30/],
     ["train --ddpm-num-steps 10 --ddpm-num-inference-steps 11", /expected at most the 10 of --ddpm-num-steps, got 11/],
     ["train --device gpu:7", /--device: expected one of "cpu".*, got "gpu:7"/],
+    ["train --mixed-precision bf16", /'bf16' is invalid\. Allowed choices are no, fp16/],
     ["train --dataset-name butterflies --train-data-dir pictures", /cannot be used with/],
     ["train extra", /too many arguments/],
     ["sample", /required option '--pipeline <folder>' not specified/],
@@ -246,6 +247,7 @@ describe("a failure is one line with a code, and exit code 1", () => {
     ["train --train-data-dir nowhere --output-dir out", /nowhere.* \[MissingFile\]/],
     ["train --device auto --train-data-dir nowhere --output-dir out", /nowhere.* \[MissingFile\]/],
     ["sample --pipeline nowhere", /nowhere.* \[MissingFile\]/],
+    ["sample --pipeline run --mixed-precision fp16", /dtype: "float16" is for graphics cards.* cpu;.* \[Unsupported\]/],
     ["info nowhere", /nowhere: expected .*model_index\.json.* \[MissingFile\]/],
     [
       "train --train-data-dir pictures --output-dir a-file/inside",

@@ -57,8 +57,14 @@ function driven(ask: Ask, version: string, close: () => Promise<void>): DrivenBr
 
 const MARIONETTE = { open: "Navigate", run: "ExecuteAsyncScript", screenshot: "TakeScreenshot" };
 
+/** What Firefox is started with beside what its tests need. */
+export interface FirefoxOptions {
+  settings?: Record<string, boolean>;
+  environment?: Record<string, string>;
+}
+
 /** Firefox without a window, with a profile of its own. */
-export async function startFirefox(program: string): Promise<DrivenBrowser> {
+export async function startFirefox(program: string, options: FirefoxOptions = {}): Promise<DrivenBrowser> {
   const profile = await mkdtemp(join(tmpdir(), "emberwing-firefox-"));
   // Any free port; nothing is asked of the network by itself.
   const settings = {
@@ -72,11 +78,13 @@ export async function startFirefox(program: string): Promise<DrivenBrowser> {
     "network.connectivity-service.enabled": false,
     "services.settings.server": "data:,none",
     "toolkit.telemetry.enabled": false,
+    ...options.settings,
   };
   const lines = Object.entries(settings).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
   await writeFile(join(profile, "user.js"), lines.join("\n"));
   // A profile of its own does not need the home folder, which root's may refuse.
-  const firefox = started(program, ["--headless", "--marionette", "--no-remote", "--profile", profile], {});
+  const args = ["--headless", "--marionette", "--no-remote", "--profile", profile];
+  const firefox = started(program, args, options.environment ?? {});
   const close = async (): Promise<void> => {
     await ended(firefox);
     await rm(profile, { recursive: true, force: true, maxRetries: 5 });

@@ -7,7 +7,7 @@ import { AdamW, devices, Generator, init, UNet2DModel } from "emberwing";
 import { countBuffers } from "./count-buffers.js";
 
 /** Where kernels are compiled and memory is found that later steps use again. */
-const FIRST_STEPS = 5;
+const FIRST_STEPS = 3;
 
 /** @type {Partial<import("emberwing").UNet2DModelConfig>} */
 const config = {

@@ -48,7 +48,9 @@ describe.skipIf(!isThere)("WebGPU in Firefox", () => {
     await project?.remove();
   });
 
-  test("computes what the CPU computes, in float16 too, and its memory stays level", { timeout: 1_200_000 }, async () => {
+  test("computes what the CPU computes, in float16 too, and its memory stays level", {
+    timeout: 1_200_000,
+  }, async () => {
     await browser.open(`${await project.serve()}webgpu.html?steps=${STEPS}`);
     let result: Result | null = null;
     // Asked again and again: a script in the page is given two minutes.

@@ -2,17 +2,16 @@
 
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { type DrivenBrowser, type FirefoxOptions, startFirefox, startWebKit } from "./webdriver.js";
+import { type DrivenBrowser, startFirefox, startWebKit } from "./webdriver.js";
 
 function onPath(...names: string[]): string | undefined {
   const folders = (process.env.PATH ?? "").split(delimiter);
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path));
 }
 
-/** What starts it; undefined where it is not installed. */
-export function firefox(): ((options?: FirefoxOptions) => Promise<DrivenBrowser>) | undefined {
+function firefox(): (() => Promise<DrivenBrowser>) | undefined {
   const program = onPath("firefox-esr", "firefox");
-  return program === undefined ? undefined : (options) => startFirefox(program, options);
+  return program === undefined ? undefined : () => startFirefox(program);
 }
 
 function webKit(): (() => Promise<DrivenBrowser>) | undefined {

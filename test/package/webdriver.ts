@@ -57,14 +57,8 @@ function driven(ask: Ask, version: string, close: () => Promise<void>): DrivenBr
 
 const MARIONETTE = { open: "Navigate", run: "ExecuteAsyncScript", screenshot: "TakeScreenshot" };
 
-/** What Firefox is started with beside what its tests need. */
-export interface FirefoxOptions {
-  settings?: Record<string, boolean>;
-  environment?: Record<string, string>;
-}
-
 /** Firefox without a window, with a profile of its own. */
-export async function startFirefox(program: string, options: FirefoxOptions = {}): Promise<DrivenBrowser> {
+export async function startFirefox(program: string): Promise<DrivenBrowser> {
   const profile = await mkdtemp(join(tmpdir(), "emberwing-firefox-"));
   // Any free port; nothing is asked of the network by itself.
   const settings = {
@@ -78,13 +72,11 @@ export async function startFirefox(program: string, options: FirefoxOptions = {}
     "network.connectivity-service.enabled": false,
     "services.settings.server": "data:,none",
     "toolkit.telemetry.enabled": false,
-    ...options.settings,
   };
   const lines = Object.entries(settings).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
   await writeFile(join(profile, "user.js"), lines.join("\n"));
   // A profile of its own does not need the home folder, which root's may refuse.
-  const args = ["--headless", "--marionette", "--no-remote", "--profile", profile];
-  const firefox = started(program, args, options.environment ?? {});
+  const firefox = started(program, ["--headless", "--marionette", "--no-remote", "--profile", profile], {});
   const close = async (): Promise<void> => {
     await ended(firefox);
     await rm(profile, { recursive: true, force: true, maxRetries: 5 });

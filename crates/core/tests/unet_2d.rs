@@ -6,7 +6,7 @@ mod common;
 
 use burn::tensor::Device;
 use common::{assert_close, load_safetensors, read};
-use emberwing_core::models::{Inputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
+use emberwing_core::models::{Inputs, OwnedInputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
 use emberwing_core::pretrained::config::read_config;
 use emberwing_core::pretrained::weights::Weights;
 use emberwing_core::random::Generator;
@@ -59,7 +59,8 @@ fn a_tracked_prediction_takes_any_gradient() {
     let golden = load_safetensors("unet2d/base/io.safetensors");
     let mut model = load("base");
     let (shape, sample) = &golden["sample"];
-    let inputs = Inputs { sample, shape, timesteps: &golden["timesteps"].1, class_labels: &[] };
+    let timesteps = golden["timesteps"].1.clone();
+    let inputs = OwnedInputs { sample: sample.clone(), shape: shape.clone(), timesteps, class_labels: vec![] };
     let prediction = pollster::block_on(Prediction::new(&model, inputs)).unwrap();
     let target = &golden["target"].1;
     let count = target.len() as f32;

@@ -10,9 +10,9 @@ export interface DeviceFlags {
   mixedPrecision: "no" | "fp16";
 }
 
-export function addDeviceFlags(command: Command): Command {
+export function addDeviceFlags(command: Command): void {
   const precision = new Option("--mixed-precision <type>", "fp16: activations in half the memory, on a graphics card");
-  return command
+  command
     .option("--device <name>", "where to calculate: see `emberwing info`", "cpu")
     .addOption(precision.choices(["no", "fp16"]).default("no"));
 }

@@ -2,7 +2,7 @@
 
 use crate::data::{Batch, DataLoader, Dataset, Image};
 use crate::handle::Handle;
-use crate::models::{Inputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
+use crate::models::{OwnedInputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
 use crate::pipelines::{Denoising, Start};
 use crate::pretrained::config::{read_config, write_config};
 use crate::pretrained::weights::Weights;
@@ -141,44 +141,27 @@ pub async fn safetensors(model: &Handle<UNet2DModel>, dtype: &str) -> Result<Vec
     model.with(async |model| model.parameters.safetensors(float_type).await).await
 }
 
-/// What goes into a model, owned, so that it can go to the worker thread.
-pub struct Input {
-    sample: Vec<f32>,
-    shape: Vec<usize>,
-    timesteps: Vec<f32>,
-    class_labels: Vec<f32>,
-}
+/// What goes into a model, as it comes from JavaScript.
+pub struct Input(OwnedInputs);
 
 impl Input {
     pub fn new(sample: &[f32], shape: &[u32], timesteps: &[f32], class_labels: &[f32]) -> Self {
-        Self {
-            sample: sample.to_vec(),
-            shape: sizes(shape),
-            timesteps: timesteps.to_vec(),
-            class_labels: class_labels.to_vec(),
-        }
-    }
-
-    fn inputs(&self) -> Inputs<'_> {
-        Inputs {
-            sample: &self.sample,
-            shape: &self.shape,
-            timesteps: &self.timesteps,
-            class_labels: &self.class_labels,
-        }
+        let [sample, timesteps, class_labels] = [sample, timesteps, class_labels].map(<[f32]>::to_vec);
+        Self(OwnedInputs { sample, shape: sizes(shape), timesteps, class_labels })
     }
 
     pub async fn predict(&self, model: &UNet2DModel) -> Result<Vec<f32>> {
-        model.check(self.inputs())?;
-        to_nchw(model.predict(self.inputs())).await
+        let inputs = self.0.inputs();
+        model.check(inputs)?;
+        to_nchw(model.predict(inputs)).await
     }
 
-    pub async fn predict_tracked(&self, model: &UNet2DModel) -> Result<Prediction> {
-        Prediction::new(model, self.inputs()).await
+    pub async fn predict_tracked(self, model: &UNet2DModel) -> Result<Prediction> {
+        Prediction::new(model, self.0).await
     }
 
     pub async fn mse_backward(&self, model: &mut UNet2DModel, target: &[f32], weights: &[f32]) -> Result<f32> {
-        mse_backward(model, self.inputs(), Target { values: target, weights }).await
+        mse_backward(model, self.0.inputs(), Target { values: target, weights }).await
     }
 }
 

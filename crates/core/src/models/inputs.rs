@@ -17,6 +17,21 @@ pub struct Inputs<'a> {
     pub class_labels: &'a [f32],
 }
 
+/// The same, owned: for another thread, and for a graph that may have to be made again.
+pub struct OwnedInputs {
+    pub sample: Vec<f32>,
+    pub shape: Vec<usize>,
+    pub timesteps: Vec<f32>,
+    pub class_labels: Vec<f32>,
+}
+
+impl OwnedInputs {
+    pub fn inputs(&self) -> Inputs<'_> {
+        let Self { sample, shape, timesteps, class_labels } = self;
+        Inputs { sample, shape, timesteps, class_labels }
+    }
+}
+
 impl UNet2DModel {
     /// Refuses inputs that the network cannot take.
     pub fn check(&self, inputs: Inputs) -> Result<()> {

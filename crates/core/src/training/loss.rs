@@ -1,7 +1,7 @@
 //! From a prediction to gradients: the mean squared error of the course, or any loss of the caller's.
 
 use super::scaled_backward::scaled_backward;
-use crate::models::{Inputs, UNet2DModel, download, finite, from_nchw, to_nchw};
+use crate::models::{Inputs, OwnedInputs, UNet2DModel, download, finite, from_nchw, to_nchw};
 use crate::{Error, Result};
 use burn::tensor::{DispatchTensor, Tensor, TensorData};
 
@@ -78,7 +78,10 @@ pub struct Prediction {
     graph: Graph,
     values: Vec<f32>,
     shape: Vec<usize>,
-    again: Again,
+    /// With [`Self::dropout`] what it takes to make the graph again, should a factor be too large for float16.
+    inputs: OwnedInputs,
+    /// Where the draws of dropout masks stood.
+    dropout: Vec<u8>,
 }
 
 /// How the output came out of the sample and the weights.
@@ -104,40 +107,14 @@ impl Graph {
     }
 }
 
-/// What it takes to predict once more, should the factor on the gradient be too large for float16.
-struct Again {
-    sample: Vec<f32>,
-    shape: Vec<usize>,
-    timesteps: Vec<f32>,
-    class_labels: Vec<f32>,
-    dropout: Vec<u8>,
-}
-
-impl Again {
-    fn new(model: &UNet2DModel, inputs: Inputs) -> Self {
-        let Inputs { sample, shape, timesteps, class_labels } = inputs;
-        let [sample, timesteps, class_labels] = [sample, timesteps, class_labels].map(<[f32]>::to_vec);
-        Self { sample, shape: shape.to_vec(), timesteps, class_labels, dropout: model.dropout_state() }
-    }
-
-    /// The same graph; the model's draws go on from where they stand.
-    fn graph(&self, model: &mut UNet2DModel) -> Result<Graph> {
-        let now = model.dropout_state();
-        model.set_dropout_state(&self.dropout)?;
-        let Self { sample, shape, timesteps, class_labels, .. } = self;
-        let graph = Graph::new(model, Inputs { sample, shape, timesteps, class_labels });
-        model.set_dropout_state(&now)?;
-        Ok(graph)
-    }
-}
-
 impl Prediction {
-    pub async fn new(model: &UNet2DModel, inputs: Inputs<'_>) -> Result<Self> {
-        model.check(inputs)?;
-        let again = Again::new(model, inputs);
-        let graph = Graph::new(model, inputs);
+    pub async fn new(model: &UNet2DModel, inputs: OwnedInputs) -> Result<Self> {
+        model.check(inputs.inputs())?;
+        let dropout = model.dropout_state();
+        let graph = Graph::new(model, inputs.inputs());
         let values = to_nchw(graph.output.clone().inner()).await?;
-        Ok(Self { graph, values, shape: output_shape(model, inputs), again })
+        let shape = output_shape(model, inputs.inputs());
+        Ok(Self { graph, values, shape, inputs, dropout })
     }
 
     /// NCHW
@@ -158,7 +135,7 @@ impl Prediction {
         let pass = |model: &mut UNet2DModel, factor: f32| {
             let graph = match first.take() {
                 Some(graph) => graph,
-                None => self.again.graph(model)?,
+                None => graph_again(model, self.inputs.inputs(), &self.dropout)?,
             };
             Ok(graph.backward(model, times(gradient.clone(), factor)))
         };
@@ -168,4 +145,13 @@ impl Prediction {
             None => Err(Error::Internal("the sample got no gradient".into())),
         }
     }
+}
+
+/// The graph of a prediction whose dropout masks began at `dropout`; the model's draws go on from where they stand.
+fn graph_again(model: &mut UNet2DModel, inputs: Inputs, dropout: &[u8]) -> Result<Graph> {
+    let now = model.dropout_state();
+    model.set_dropout_state(dropout)?;
+    let graph = Graph::new(model, inputs);
+    model.set_dropout_state(&now)?;
+    Ok(graph)
 }

@@ -9,8 +9,8 @@ const scheduler = schedulerOf(api);
 let step;
 
 const ACTIONS = {
-  async prepare({ task, model, batch, device }) {
-    const unet = await api.UNet2DModel.create(model, { generator, device });
+  async prepare({ task, model, batch, device, dtype }) {
+    const unet = await api.UNet2DModel.create(model, { generator, device, dtype });
     const shape = [batch, 3, model.sampleSize, model.sampleSize];
     step = STEPS[task](api, { unet, generator, scheduler, shape });
     return {};

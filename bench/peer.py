@@ -7,6 +7,7 @@ import time
 import diffusers
 import torch
 
+AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 scheduler = diffusers.DDPMScheduler(num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2")
 
 
@@ -20,7 +21,7 @@ def train(unet, shape):
         noise = torch.randn(shape, device=unet.device)
         timesteps = torch.randint(0, 1000, shape[:1], device=unet.device)
         sample = scheduler.add_noise(clean, noise, timesteps)
-        loss = torch.nn.functional.mse_loss(unet(sample, timesteps, return_dict=False)[0], noise)
+        loss = torch.nn.functional.mse_loss(unet(sample, timesteps, return_dict=False)[0].float(), noise)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -40,19 +41,33 @@ def denoise(unet, shape):
     def step():
         nonlocal sample
         t = next(timesteps)
-        sample = scheduler.step(unet(sample, t).sample, t, sample).prev_sample
+        sample = scheduler.step(unet(sample, t).sample.float(), t, sample).prev_sample
         if unet.device.type == "cuda":
             torch.cuda.synchronize()
 
     return step
 
 
-def prepare(task, model, batch, threads, device):
+class Autocast(torch.nn.Module):
+    """A model whose products are of half the size, as training scripts do it."""
+
+    def __init__(self, unet, dtype):
+        super().__init__()
+        self.unet, self.dtype, self.device = unet, dtype, unet.device
+
+    def forward(self, *args, **options):
+        with torch.autocast(self.device.type, dtype=self.dtype):
+            return self.unet(*args, **options)
+
+
+def prepare(task, model, batch, threads, device, dtype):
     torch.set_num_threads(threads)
     # Full float32, as we compute it; and the fastest algorithm that cuDNN finds.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     unet = diffusers.UNet2DModel(**model).to(device)
+    if AUTOCAST[dtype]:
+        unet = Autocast(unet, AUTOCAST[dtype])
     shape = (batch, 3, model["sample_size"], model["sample_size"])
     return {"train": train, "denoise": denoise}[task](unet, shape)
 

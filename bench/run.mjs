@@ -1,7 +1,7 @@
 /**
  * emberwing against PyTorch on this machine's processor, or on a graphics card, step by step in turns.
  *
- *     node bench/run.mjs [--device gpu] [--cases train-16,denoise-1] [--rounds 10] [--quick] [--json FILE]
+ *     node bench/run.mjs [--device gpu] [--mixed-precision bf16] [--cases train-16,denoise-1] [--rounds 10] [--quick] [--json FILE]
  */
 
 import { parseArgs } from "node:util";
@@ -15,14 +15,20 @@ function options() {
   const { values } = parseArgs({
     options: {
       device: { type: "string", default: "cpu" },
+      "mixed-precision": { type: "string", default: "no" },
       cases: { type: "string" },
       rounds: { type: "string" },
       quick: { type: "boolean", default: false },
       json: { type: "string" },
     },
   });
-  return { ...values, rounds: roundsOf(values), cases: casesOf(values) };
+  const dtype = FORMATS[values["mixed-precision"]];
+  if (!dtype) throw new Error(`--mixed-precision: expected one of ${Object.keys(FORMATS).join(", ")}`);
+  return { ...values, dtype, rounds: roundsOf(values), cases: casesOf(values) };
 }
+
+/** What is kept in half the size: our activations; on the peer's side what `torch.autocast` decides. */
+const FORMATS = { no: "float32", fp16: "float16", bf16: "bfloat16" };
 
 function casesOf({ cases: names, device }) {
   const all = device === "cpu" ? CASES : GPU_CASES;
@@ -36,10 +42,10 @@ async function cardName(device) {
 }
 
 async function main() {
-  const { device, cases, rounds, quick, json } = options();
-  const { all, about } = sides(device);
+  const { device, dtype, cases, rounds, quick, json } = options();
+  const { all, about } = sides(device, dtype);
   const where = device === "cpu" ? `${threads} threads on either side` : `on ${await cardName(device)}`;
-  const machine = `${describeMachine()}; ${where}, f32`;
+  const machine = `${describeMachine()}; ${where}, ${dtype}`;
   console.log(`${machine}\n${about}`);
   const results = [];
   for (const testCase of cases) {

@@ -21,11 +21,11 @@ const KEEP_MEMORY = {
 /**
  * One taker of steps: `worker` and `starter` are programs to run, `setting` turns a case into its first request.
  */
-export const emberwing = (device, { threads: ours = threads, name = "emberwing" } = {}) => ({
+export const emberwing = (device, { threads: ours = threads, name = "emberwing", dtype = "float32" } = {}) => ({
   name,
   worker: { command: process.execPath, args: [path("ours.mjs")], env: { RAYON_NUM_THREADS: String(ours) } },
   starter: { command: process.execPath, args: [path("start-ours.mjs"), PIPELINE] },
-  setting: ({ task, model, batch }) => ({ task, model, batch, device }),
+  setting: ({ task, model, batch }) => ({ task, model, batch, device, dtype }),
 });
 
 /** The module that pages load, in Node. */
@@ -35,12 +35,12 @@ export const emberwingWasm = {
   setting: ({ task, model, batch }) => ({ task, model, batch }),
 };
 
-function pytorch(name, device, python, env) {
+function pytorch(name, device, python, dtype, env) {
   return {
     name,
     worker: { command: python, args: [path("peer.py")], env },
     starter: { command: python, args: [path("start_peer.py"), PIPELINE], env },
-    setting: ({ task, model, batch }) => ({ task, model: inPython(model), batch, threads, device }),
+    setting: ({ task, model, batch }) => ({ task, model: inPython(model), batch, threads, device, dtype }),
   };
 }
 
@@ -61,19 +61,19 @@ print(f"PyTorch {torch.__version__} with CUDA {torch.version.cuda} on {name}, TF
 `;
 
 /** All sides that are here, ours first, with a sentence about the peer. */
-export function sides(device) {
+export function sides(device, dtype) {
   const python = process.env.EMBERWING_PYTHON ?? "python3";
   const onCard = device !== "cpu";
   const found = spawnSync(python, ["-c", onCard ? ABOUT_CUDA : ABOUT], { encoding: "utf8" });
   if (found.status !== 0) {
     const why = found.error?.message ?? found.stderr.trim().split("\n").at(-1);
     return {
-      all: [emberwing(device)],
+      all: [emberwing(device, { dtype })],
       about: `PyTorch not measured: ${why}. Set EMBERWING_PYTHON to a Python with diffusers${onCard ? " and CUDA" : ""}.`,
     };
   }
-  if (onCard) return { all: [emberwing(device), pytorch("pytorch", "cuda", python)], about: found.stdout.trim() };
-  const all = [emberwing(device), pytorch("pytorch", "cpu", python)];
-  if (process.platform === "linux") all.push(pytorch("pytorch, memory kept", "cpu", python, KEEP_MEMORY));
+  const all = [emberwing(device, { dtype }), pytorch("pytorch", onCard ? "cuda" : "cpu", python, dtype)];
+  const keeps = !onCard && process.platform === "linux";
+  if (keeps) all.push(pytorch("pytorch, memory kept", "cpu", python, dtype, KEEP_MEMORY));
   return { all, about: found.stdout.trim() };
 }

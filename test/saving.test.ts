@@ -25,15 +25,18 @@ test("a Map takes the files by their paths", async () => {
 });
 
 describe("half precision", () => {
-  test("takes half the room and rounds each weight", async () => {
+  test.for([
+    ["float16", 11],
+    ["bfloat16", 8],
+  ] as const)("%s takes half the room and rounds each weight to %i bits", async ([dtype, bits]) => {
     const half = new Map<string, Uint8Array>();
-    await pipeline.savePretrained(half, { dtype: "float16" });
+    await pipeline.savePretrained(half, { dtype });
     const size = (saved: Map<string, Uint8Array>) => saved.get("unet/diffusion_pytorch_model.safetensors")?.length ?? 0;
     expect(size(half) / size(files)).toBeLessThan(0.6);
     const rounded = await (await DDPMPipeline.fromPretrained(half)).unet.parameters();
     for (const [name, { data }] of Object.entries(await pipeline.unet.parameters())) {
-      // 11 bits: half a unit in the last place, and the smallest steps near zero.
-      const bound = (value: number) => Math.abs(value) * 2 ** -11 + 2 ** -25;
+      // Half a unit in the last place, and the smallest steps of float16 near zero.
+      const bound = (value: number) => Math.abs(value) * 2 ** -bits + 2 ** -25;
       const read = rounded[name]?.data ?? [];
       expect(
         data.every((value, i) => Math.abs(value - (read[i] as number)) <= bound(value)),

@@ -223,7 +223,7 @@ describe("wrong usage is one line and exit code 2", () => {
     ["train --resolution 30", /--resolution: expected a multiple of 8 for this preset's model, got 30/],
     ["train --ddpm-num-steps 10 --ddpm-num-inference-steps 11", /expected at most the 10 of --ddpm-num-steps, got 11/],
     ["train --device gpu:7", /--device: expected one of "cpu".*, got "gpu:7"/],
-    ["train --mixed-precision bf16", /'bf16' is invalid\. Allowed choices are no, fp16/],
+    ["train --mixed-precision int8", /'int8' is invalid\. Allowed choices are no, fp16, bf16/],
     ["train --dataset-name butterflies --train-data-dir pictures", /cannot be used with/],
     ["train extra", /too many arguments/],
     ["sample", /required option '--pipeline <folder>' not specified/],

@@ -126,7 +126,7 @@ export interface UNet2DModelHandle {
   /** Recomputes activations in `backward` instead of keeping them. */
   setGradientCheckpointing(on: boolean): Promise<void>;
   createEMAModel(options: string): Promise<EMAModelHandle>;
-  /** The content of `diffusion_pytorch_model.safetensors`. `dtype`: "float32" or "float16". */
+  /** The content of `diffusion_pytorch_model.safetensors`. `dtype`: a `FloatType`. */
   safetensors(dtype: string): Promise<Uint8Array>;
   dispose(): void;
 }

@@ -9,6 +9,8 @@ pub enum FloatType {
     Float32,
     /// Half the size; rounds to 11 bits, and holds numbers up to 65504.
     Float16,
+    /// Half the size; rounds to 8 bits, and has the range of single precision.
+    BFloat16,
 }
 
 impl FloatType {
@@ -17,7 +19,8 @@ impl FloatType {
         match name {
             "float32" => Ok(Self::Float32),
             "float16" => Ok(Self::Float16),
-            _ => Err(Error::argument("dtype", "\"float32\" or \"float16\"", format!("\"{name}\""))),
+            "bfloat16" => Ok(Self::BFloat16),
+            _ => Err(Error::argument("dtype", "\"float32\", \"float16\" or \"bfloat16\"", format!("\"{name}\""))),
         }
     }
 
@@ -26,6 +29,7 @@ impl FloatType {
         match self {
             Self::Float32 => "float32",
             Self::Float16 => "float16",
+            Self::BFloat16 => "bfloat16",
         }
     }
 }
@@ -35,6 +39,7 @@ impl From<FloatType> for burn::tensor::FloatDType {
         match float_type {
             FloatType::Float32 => Self::F32,
             FloatType::Float16 => Self::F16,
+            FloatType::BFloat16 => Self::BF16,
         }
     }
 }

@@ -7,19 +7,25 @@ import { usageError } from "./failure.js";
 
 export interface DeviceFlags {
   device: string;
-  mixedPrecision: "no" | "fp16";
+  mixedPrecision: keyof typeof FORMATS;
 }
 
+/** What diffusers' scripts call them. */
+const FORMATS = { no: "float32", fp16: "float16", bf16: "bfloat16" } as const;
+
 export function addDeviceFlags(command: Command): void {
-  const precision = new Option("--mixed-precision <type>", "fp16: activations in half the memory, on a graphics card");
+  const precision = new Option(
+    "--mixed-precision <type>",
+    "activations in half the memory: fp16 on a graphics card, bf16 on the processor",
+  );
   command
     .option("--device <name>", "where to calculate: see `emberwing info`", "cpu")
-    .addOption(precision.choices(["no", "fp16"]).default("no"));
+    .addOption(precision.choices(Object.keys(FORMATS)).default("no"));
 }
 
 /** What the flags say, as models take it. */
 export function deviceOptions({ device, mixedPrecision }: DeviceFlags): Required<DeviceOptions> {
-  return { device, dtype: mixedPrecision === "fp16" ? "float16" : "float32" };
+  return { device, dtype: FORMATS[mixedPrecision] };
 }
 
 /** Before anything is loaded or written. */

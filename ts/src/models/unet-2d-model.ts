@@ -25,9 +25,10 @@ export interface DeviceOptions {
   /** One of `devices()`, or a short name: see there. Default: `"cpu"`. */
   device?: string;
   /**
-   * The number format of activations. `"float16"` is for graphics cards: it takes half the memory, and rounds to 11 bits between
-   * the layers. Weights, sums, and what goes in and comes out stay float32, and `backward` scales the loss by itself, so
-   * that training works as before. Default: `"float32"`.
+   * The number format of activations, which decides what training needs of memory; weights, sums, and what goes in and comes out
+   * stay float32, and calculations too. `"float16"` is for graphics cards: half the memory, 11 bits between the layers;
+   * `backward` scales the loss by itself, so that training works as before. `"bfloat16"` is for the processor: half the memory, 8
+   * bits between the layers. Default: `"float32"`.
    */
   dtype?: FloatType;
 }
@@ -161,7 +162,7 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
   /**
    * Writes `config.json` and `diffusion_pytorch_model.safetensors` as diffusers does.
    *
-   * @throws `InvalidArgument` where a weight is too large for `dtype: "float16"`.
+   * @throws `InvalidArgument` where a weight is too large for `dtype`.
    */
   async savePretrained(target: SaveTarget, options: SavePretrainedOptions = {}): Promise<void> {
     checkOptions("options", options, SAVE_OPTIONS);

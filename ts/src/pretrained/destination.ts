@@ -11,7 +11,7 @@ import { type Files, files } from "../platform/files.js";
 export type SaveTarget = string | FileSystemDirectoryHandle | Map<string, Uint8Array> | SaveFolder;
 
 export interface SavePretrainedOptions {
-  /** The number format of weights. `"float16"` takes half the room and rounds to 11 bits; training goes on less exactly. Default `"float32"`. */
+  /** The number format of weights. `"float16"` takes half the room and rounds to 11 bits, `"bfloat16"` to 8; training goes on less exactly. Default `"float32"`. */
   dtype?: FloatType;
 }
 

@@ -26,14 +26,19 @@ pub struct Found {
 impl Found {
     /// Refuses number formats that the kernels for the device do not have.
     pub fn require(&self, float_type: FloatType) -> Result<()> {
-        let has_it = float_type == FloatType::Float32
-            || self.name != CPU && self.device.supports_dtype(FloatDType::from(float_type));
-        if has_it {
-            return Ok(());
-        }
+        const CARDS: &str = "graphics cards whose drivers offer it (shader-f16)";
+        let on_cpu = self.name == CPU;
+        let (whose, instead) = match float_type {
+            FloatType::Float32 => return Ok(()),
+            FloatType::BFloat16 if on_cpu => return Ok(()),
+            FloatType::BFloat16 => ("the processor", "\"float16\" or \"float32\""),
+            FloatType::Float16 if on_cpu => (CARDS, "\"bfloat16\" or \"float32\""),
+            FloatType::Float16 if self.device.supports_dtype(FloatDType::from(float_type)) => return Ok(()),
+            FloatType::Float16 => (CARDS, "\"float32\""),
+        };
         let (dtype, device) = (float_type.name(), &self.name);
         Err(Error::Unsupported(format!(
-            "dtype: \"{dtype}\" is for graphics cards whose drivers offer it (shader-f16), and this model goes to {device}; take \"float32\""
+            "dtype: \"{dtype}\" is for {whose}, and this model goes to {device}; take {instead}"
         )))
     }
 }

@@ -1,6 +1,6 @@
 //! The operations on `Autodiff`: each records its backward pass.
 
-use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels};
+use super::{Conv2dOptions, Epilogue, GroupNormOptions, KernelGradients, Kernels};
 use burn::backend::{Backend, tensor::FloatTensor};
 use burn_autodiff::{Autodiff, NodeId, checkpoint::strategy::CheckpointStrategy, grads::Gradients};
 
@@ -37,6 +37,23 @@ impl<B: KernelGradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         silu: bool,
     ) -> FloatTensor<Self> {
         super::group_norm::tracked::<B, C>(x, gamma, beta, groups, epsilon, silu)
+    }
+
+    fn norm_conv2d(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        norm: GroupNormOptions,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epilogue: Epilogue<Self>,
+        options: Conv2dOptions,
+    ) -> FloatTensor<Self> {
+        if B::KEEPS_NORMALISED {
+            let normalised = Self::group_norm(x, gamma, beta, norm.groups, norm.epsilon, norm.silu);
+            return Self::conv2d(normalised, weight, bias, epilogue, options);
+        }
+        super::norm_conv2d::tracked::<B, C>([x, gamma, beta], norm, [weight, bias], epilogue, options)
     }
 
     fn attention(

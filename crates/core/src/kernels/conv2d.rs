@@ -104,7 +104,7 @@ struct State<B: Backend> {
 
 /// What the epilogue added.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Addend {
+pub enum Addend {
     Nothing,
     SampleBias,
     Residual,
@@ -134,11 +134,17 @@ impl<B: KernelGradients> Backward<B, 4> for Conv2dBackward {
         };
         let db = bias_node.map(|_| db.unwrap_or_else(|| B::sum_of_samples(sums.clone())));
         register::<B, 3>(gradients, [x_node, weight_node, bias_node], [dx, dw, db]);
-        if let Some(node) = addend_node.filter(|_| addend == Addend::SampleBias) {
-            gradients.register::<B>(node, sums);
-        }
-        if let Some(node) = addend_node.filter(|_| addend == Addend::Residual) {
-            gradients.register::<B>(node, gradient);
+        register::<B, 1>(gradients, [addend_node], [addend.gradient::<B>(sums, gradient)]);
+    }
+}
+
+impl Addend {
+    /// The gradient of what was added: the channel sums of the output's gradient, or that gradient.
+    pub fn gradient<B: Backend>(self, sums: FloatTensor<B>, gradient: FloatTensor<B>) -> Option<FloatTensor<B>> {
+        match self {
+            Addend::Nothing => None,
+            Addend::SampleBias => Some(sums),
+            Addend::Residual => Some(gradient),
         }
     }
 }
@@ -147,7 +153,7 @@ type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
 
 /// Takes the epilogue apart: its body for the inner backend, what it adds, and the tensor in the graph. Where it adds
 /// nothing, the values of the bias, which take no part in the graph, stand in for the tensor.
-fn untracked_epilogue<B: Backend, C: CheckpointStrategy>(
+pub fn untracked_epilogue<B: Backend, C: CheckpointStrategy>(
     epilogue: Epilogue<Autodiff<B, C>>,
     bias: &Tracked<B, C>,
 ) -> (Epilogue<B>, Addend, Tracked<B, C>) {

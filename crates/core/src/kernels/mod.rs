@@ -16,6 +16,7 @@ mod flex;
 mod group_norm;
 mod interpolation_points;
 mod linear;
+mod norm_conv2d;
 mod parameters;
 #[cfg(any(test, feature = "gpu"))]
 mod plain;
@@ -53,6 +54,22 @@ pub trait Kernels: Backend {
         silu: bool,
     ) -> FloatTensor<Self>;
 
+    /// A convolution of a normalised image; see [`norm_conv2d`].
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "two operations in one; lists of tensors are taken apart by the macro"
+    )]
+    fn norm_conv2d(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        norm: GroupNormOptions,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        #[extension_type] epilogue: Epilogue<Self>,
+        options: Conv2dOptions,
+    ) -> FloatTensor<Self>;
+
     /// Scaled dot-product attention; see [`attention`].
     fn attention(
         query: FloatTensor<Self>,
@@ -70,6 +87,9 @@ pub trait Kernels: Backend {
 
 /// What the backward passes need from a backend: forwards that keep their statistics, and gradients.
 pub trait KernelGradients: Kernels {
+    /// Whether [`Kernels::norm_conv2d`] keeps the normalised image for the backward pass, or makes it again there.
+    const KEEPS_NORMALISED: bool;
+
     /// Gradient of the unscaled convolution with respect to `x` (of shape `input`).
     fn conv2d_input_gradient(
         gradient: FloatTensor<Self>,
@@ -124,6 +144,42 @@ pub trait KernelGradients: Kernels {
     /// Gradients with respect to `x`, `gamma` and `beta`.
     fn group_norm_backward(saved: group_norm::Saved<Self>, gradient: FloatTensor<Self>) -> [FloatTensor<Self>; 3];
 
+    /// [`Self::group_norm_backward`], and the output of the forward pass made again, in one pass over the image. For backends
+    /// that do not [keep](Self::KEEPS_NORMALISED) it.
+    fn group_norm_backward_with_output(
+        saved: group_norm::Saved<Self>,
+        norm: GroupNormOptions,
+        gradient: FloatTensor<Self>,
+    ) -> ([FloatTensor<Self>; 3], FloatTensor<Self>) {
+        let group_norm::Saved { x, gamma, beta, .. } = saved.clone();
+        let [output, ..] = Self::group_norm_forward(x, gamma, beta, norm.groups, norm.epsilon, norm.silu);
+        (Self::group_norm_backward(saved, gradient), output)
+    }
+
+    /// [`Kernels::norm_conv2d`] of an image, gamma and beta with a weight and a bias: output, and what
+    /// [`Self::group_norm_forward`] gives beside its own.
+    fn norm_conv2d_forward(
+        [x, gamma, beta]: [FloatTensor<Self>; 3],
+        norm: GroupNormOptions,
+        [weight, bias]: [FloatTensor<Self>; 2],
+        epilogue: Epilogue<Self>,
+        options: Conv2dOptions,
+    ) -> [FloatTensor<Self>; 3] {
+        let [normalised, mean, rstd] = Self::group_norm_forward(x, gamma, beta, norm.groups, norm.epsilon, norm.silu);
+        [<Self as Kernels>::conv2d(normalised, weight, bias, epilogue, options), mean, rstd]
+    }
+
+    /// Gradients with respect to `x`, `gamma` and `beta`, and what [`Self::conv2d_weight_gradient`] gives.
+    fn norm_conv2d_backward(
+        saved: group_norm::Saved<Self>,
+        norm: GroupNormOptions,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        options: Conv2dOptions,
+    ) -> ([FloatTensor<Self>; 3], [FloatTensor<Self>; 2]) {
+        norm_conv2d::gradients::<Self>(saved, norm, weight, gradient, options)
+    }
+
     /// Output, and what the backward pass wants to keep of the scores (the plain body: the probabilities; a fast one:
     /// the logarithm of each row's sum).
     fn attention_forward(
@@ -175,6 +231,16 @@ pub enum Plus {
     Residual(Tensor<4>),
 }
 
+impl Plus {
+    fn into_epilogue(self) -> Epilogue<Dispatch> {
+        match self {
+            Plus::Nothing => Epilogue::None,
+            Plus::SampleBias(tensor) => Epilogue::SampleBias(tensor.into_dispatch()),
+            Plus::Residual(tensor) => Epilogue::Residual(tensor.into_dispatch()),
+        }
+    }
+}
+
 /// Two-dimensional convolution with its epilogue:
 /// `(conv(x, weight) + bias + plus) · options.scale`.
 ///
@@ -184,16 +250,11 @@ pub enum Plus {
 /// - bias: `[c_out]`
 /// - output: `[n, h_out, w_out, c_out]`
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, plus: Plus, options: Conv2dOptions) -> Tensor<4> {
-    let epilogue = match plus {
-        Plus::Nothing => Epilogue::None,
-        Plus::SampleBias(tensor) => Epilogue::SampleBias(tensor.into_dispatch()),
-        Plus::Residual(tensor) => Epilogue::Residual(tensor.into_dispatch()),
-    };
     Tensor::from_dispatch(<Dispatch as Kernels>::conv2d(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
-        epilogue,
+        plus.into_epilogue(),
         options,
     ))
 }
@@ -222,6 +283,32 @@ pub fn group_norm(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, options: Grou
         options.groups,
         options.epsilon,
         options.silu,
+    ))
+}
+
+/// [`conv2d`] of the [`group_norm`] of `x`, as one operation: where memory is dearer than arithmetic, what lies between the two is not
+/// kept for the backward pass but made again there, which halves what a residual block keeps.
+///
+/// # Shapes
+/// As for the two.
+pub fn norm_conv2d(
+    x: Tensor<4>,
+    [gamma, beta]: [Tensor<1>; 2],
+    norm: GroupNormOptions,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    plus: Plus,
+    options: Conv2dOptions,
+) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as Kernels>::norm_conv2d(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        norm,
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        plus.into_epilogue(),
+        options,
     ))
 }
 

@@ -3,10 +3,11 @@
 
 use super::plain;
 use super::{
-    AdamWStep, Conv2dOptions, Epilogue, KernelGradients, Kernels, attention, group_norm, parameters::ParameterKernels,
-    tensors::Tensors,
+    AdamWStep, Conv2dOptions, Epilogue, GroupNormOptions, KernelGradients, Kernels, attention, group_norm,
+    parameters::ParameterKernels, tensors::Tensors,
 };
 use crate::random::Generator;
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Backend, Flex, TensorMetadata, tensor::FloatTensor};
 use burn::tensor::{FloatDType, Tensor, TensorData};
 use burn_flex::FlexTensor;
@@ -24,6 +25,12 @@ impl Draws {
         let values = self.0.randn(shape.iter().product());
         FlexTensor::from_data(TensorData::new(values, shape))
     }
+
+    /// Values that the format of activations holds.
+    fn image<const D: usize>(&mut self, shape: [usize; D], format: Format) -> T {
+        let rounded = <Flex as FloatTensorOps<Flex>>::float_cast(self.tensor(shape), format.activations);
+        <Flex as FloatTensorOps<Flex>>::float_cast(rounded, FloatDType::F32)
+    }
 }
 
 /// The number format of images and tokens, and how far off results may be, relative to the largest.
@@ -34,6 +41,7 @@ struct Format {
 }
 
 const FLOAT32: Format = Format { activations: FloatDType::F32, tolerance: 2e-5 };
+const BFLOAT16: Format = Format { activations: FloatDType::BF16, tolerance: 1e-2 };
 #[cfg(feature = "gpu")]
 const FLOAT16: Format = Format { activations: FloatDType::F16, tolerance: 4e-3 };
 
@@ -93,13 +101,13 @@ fn check_convolutions<B: KernelGradients>(device: &B::Device, format: Format) {
     for (seed, (input, outputs, kernel, options)) in convolutions().into_iter().enumerate() {
         let what = format!("{input:?} to {outputs}, {kernel}x{kernel}, {options:?}");
         let mut draws = Draws::new(seed as u64);
-        let x = draws.tensor(input);
+        let x = draws.image(input, format);
         let weight = draws.tensor([kernel, kernel, input[3], outputs]);
         let bias = draws.tensor([outputs]);
         let plain_y = plain::conv2d::<Flex>(x.clone(), weight.clone(), bias.clone(), Epilogue::None, options);
         let shape: [usize; 4] = plain_y.shape().dims();
-        let gradient = draws.tensor(shape);
-        let (residual, sample_bias) = (draws.tensor(shape), draws.tensor([input[0], outputs]));
+        let gradient = draws.image(shape, format);
+        let (residual, sample_bias) = (draws.image(shape, format), draws.tensor([input[0], outputs]));
         let on = |x: &T| on::<B>(x, device);
         let image = |x: &T| image_on::<B>(x, device, format);
         let pairs = [
@@ -145,7 +153,7 @@ fn check_group_norms<B: KernelGradients>(device: &B::Device, format: Format) {
     for (shape, groups, silu) in cases {
         let what = |part: &str| format!("{shape:?} in {groups} groups: {part}");
         let mut draws = Draws::new(shape[3] as u64);
-        let (x, gradient) = (draws.tensor(shape), draws.tensor(shape));
+        let (x, gradient) = (draws.image(shape, format), draws.image(shape, format));
         let (gamma, beta) = (draws.tensor([shape[3]]), draws.tensor([shape[3]]));
         let on = |x: &T| on::<B>(x, device);
         let image = |x: &T| image_on::<B>(x, device, format);
@@ -172,11 +180,39 @@ fn check_group_norms<B: KernelGradients>(device: &B::Device, format: Format) {
     }
 }
 
+/// A convolution of a normalised image, and the output that its backward pass makes again.
+fn check_norm_conv2d<B: KernelGradients>(device: &B::Device, format: Format) {
+    let up = Conv2dOptions { upsample: true, scale: 0.7, ..Conv2dOptions::SAME_3X3 };
+    for (shape, silu, options) in [([2, 4, 4, 32], true, Conv2dOptions::SAME_3X3), ([3, 3, 5, 12], false, up)] {
+        let what = |part: &str| format!("{shape:?}, {options:?}: {part}");
+        let mut draws = Draws::new(shape[3] as u64);
+        let (x, weight, bias) = (draws.image(shape, format), draws.tensor([3, 3, shape[3], 8]), draws.tensor([8]));
+        let (gamma, beta) = (draws.tensor([shape[3]]), draws.tensor([shape[3]]));
+        let norm = GroupNormOptions { groups: 4, epsilon: 1e-5, silu };
+        let on = |x: &T| on::<B>(x, device);
+        let image = |x: &T| image_on::<B>(x, device, format);
+        let none = Epilogue::None;
+        let (scale, shift) = (on(&gamma), on(&beta));
+        let y = <B as Kernels>::norm_conv2d(image(&x), scale, shift, norm, on(&weight), on(&bias), none, options);
+        let [normalised, mean, rstd] =
+            plain::group_norm::<Flex>(x.clone(), gamma.clone(), beta.clone(), 4, norm.epsilon, silu);
+        let plain_y = plain::conv2d::<Flex>(normalised.clone(), weight, bias, Epilogue::None, options);
+        assert_close::<B>(&what("output"), &y, &plain_y, format);
+        let gradient = draws.image(shape, format);
+        let [mean, rstd] = [&mean, &rstd].map(on);
+        let saved = group_norm::Saved::<B> { x: image(&x), gamma: on(&gamma), beta: on(&beta), mean, rstd, silu };
+        let alone = B::group_norm_backward(saved.clone(), image(&gradient));
+        let (beside, again) = B::group_norm_backward_with_output(saved, norm, image(&gradient));
+        assert_close::<B>(&what("normalised again"), &again, &normalised, format);
+        assert_eq!(beside.map(|x| values::<B>(&x)), alone.map(|x| values::<B>(&x)), "{}", what("gradients"));
+    }
+}
+
 fn check_attentions<B: KernelGradients>(device: &B::Device, format: Format) {
     for (n, tokens, heads, d) in [(2, 16, 2, 8), (1, 5, 3, 3), (2, 64, 1, 20), (1, 70, 2, 8), (1, 9, 1, 96)] {
         let what = |part: &str| format!("{tokens} tokens, {heads} heads of {d}: {part}");
         let mut draws = Draws::new(tokens as u64);
-        let [query, key, value, gradient] = std::array::from_fn(|_| draws.tensor([n, tokens, heads * d]));
+        let [query, key, value, gradient] = std::array::from_fn(|_| draws.image([n, tokens, heads * d], format));
         let image = |x: &T| image_on::<B>(x, device, format);
         let [output, scores] = B::attention_forward(image(&query), image(&key), image(&value), heads);
         let [plain_output, probabilities] = plain::attention::<Flex>(query.clone(), key.clone(), value.clone(), heads);
@@ -203,8 +239,8 @@ fn check_linears<B: KernelGradients>(device: &B::Device, format: Format) {
         let what = |part: &str| format!("{rows} rows, {inputs} to {outputs}: {part}");
         let mut draws = Draws::new(5);
         let (x, weight, bias) =
-            (draws.tensor([rows, inputs]), draws.tensor([inputs, outputs]), draws.tensor([outputs]));
-        let gradient = draws.tensor([rows, outputs]);
+            (draws.image([rows, inputs], format), draws.tensor([inputs, outputs]), draws.tensor([outputs]));
+        let gradient = draws.image([rows, outputs], format);
         let on = |x: &T| on::<B>(x, device);
         let image = |x: &T| image_on::<B>(x, device, format);
         let y = <B as Kernels>::linear(image(&x), on(&weight), on(&bias));
@@ -223,7 +259,7 @@ fn check_channels<B: KernelGradients>(device: &B::Device, format: Format) {
     let image = |x: &T| image_on::<B>(x, device, format);
     let rounded = |x: &T| values::<B>(&image(x));
     let joined = B::concat_channels(image(&first), image(&second));
-    let plain = <Flex as burn::backend::ops::FloatTensorOps<Flex>>::float_cat(vec![first.clone(), second.clone()], 3);
+    let plain = <Flex as FloatTensorOps<Flex>>::float_cat(vec![first.clone(), second.clone()], 3);
     assert_eq!(values::<B>(&joined), rounded(&plain));
     let [again, rest] = B::split_channels(joined, 7);
     assert_eq!(values::<B>(&again), rounded(&first));
@@ -283,6 +319,11 @@ macro_rules! on_backend {
             }
 
             #[test]
+            fn convolutions_of_normalised_images_are_the_plain_ones() {
+                super::check_norm_conv2d::<$backend>(&$device, super::$format);
+            }
+
+            #[test]
             fn attentions_are_the_plain_ones() {
                 super::check_attentions::<$backend>(&$device, super::$format);
             }
@@ -306,6 +347,7 @@ macro_rules! on_backend {
 }
 
 on_backend!(flex, burn::backend::Flex, Default::default(), FLOAT32);
+on_backend!(flex_bfloat16, burn::backend::Flex, Default::default(), BFLOAT16);
 #[cfg(feature = "gpu")]
 on_backend!(cube, burn_cubecl::CubeBackend, Default::default(), FLOAT32);
 #[cfg(feature = "gpu")]
@@ -344,6 +386,45 @@ fn backward_passes_are_the_derivatives() {
     }
     let dispatch = |gradients| bias.grad(gradients).unwrap().try_into_primitive::<Flex>().unwrap();
     assert_close::<Flex>("bias", &dispatch(&gradients), &dispatch(&plain_gradients), FLOAT32);
+}
+
+/// Not keeping what a convolution reads changes no bit of any gradient.
+#[test]
+fn a_convolution_of_a_normalised_image_has_the_gradients_of_the_two() {
+    let device = burn::tensor::Device::flex();
+    let norm = GroupNormOptions { groups: 4, epsilon: 1e-5, silu: true };
+    let options = Conv2dOptions { scale: 0.5, ..Conv2dOptions::SAME_3X3 };
+    let run = |together: bool| {
+        let mut generator = Generator::new(10);
+        let mut leaf = |shape: [usize; 4]| {
+            let values = generator.randn(shape.iter().product());
+            Tensor::<4>::from_data(TensorData::new(values, shape), &device).autodiff().require_grad()
+        };
+        let images = [leaf([2, 4, 4, 8]), leaf([2, 4, 4, 6])];
+        let [gamma, beta] = [leaf([1, 1, 1, 8]), leaf([1, 1, 1, 8])];
+        let (weight, bias, embedding) = (leaf([3, 3, 8, 6]), leaf([1, 1, 1, 6]), leaf([1, 1, 2, 6]));
+        let flat = |x: &Tensor<4>| x.clone().reshape([x.dims()[3]]);
+        let parameters = [flat(&gamma), flat(&beta)];
+        let [x, residual] = images.clone();
+        let convolve = |x: Tensor<4>, plus: super::Plus| {
+            let [gamma, beta] = parameters.clone();
+            if together {
+                return super::norm_conv2d(x, [gamma, beta], norm, weight.clone(), flat(&bias), plus, options);
+            }
+            super::conv2d(super::group_norm(x, gamma, beta, norm), weight.clone(), flat(&bias), plus, options)
+        };
+        let y = convolve(x.clone(), super::Plus::Residual(residual))
+            + convolve(x.clone(), super::Plus::SampleBias(embedding.clone().reshape([2, 6])))
+            + convolve(x, super::Plus::Nothing);
+        let gradients = (y.clone() * y.clone()).sum().backward();
+        let [x, residual] = images;
+        let mut found: Vec<Vec<f32>> = [x, residual, gamma, beta, weight, bias, embedding]
+            .map(|leaf| leaf.grad(&gradients).unwrap().into_data().try_into_vec().unwrap())
+            .into();
+        found.push(y.inner().into_data().try_into_vec().unwrap());
+        found
+    };
+    assert_eq!(run(true), run(false));
 }
 
 const STEP: AdamWStep = AdamWStep {

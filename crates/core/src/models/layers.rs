@@ -44,6 +44,13 @@ impl Conv2d {
     pub fn forward_plus(&self, pass: &Pass, x: Tensor<4>, plus: Plus) -> Tensor<4> {
         kernels::conv2d(x, pass.weight(self.weight), pass.weight(self.bias), plus, self.options)
     }
+
+    /// The convolution of what `norm` makes of `x`, which training then need not keep.
+    pub fn forward_normalised(&self, pass: &Pass, norm: &GroupNorm, x: Tensor<4>, plus: Plus) -> Tensor<4> {
+        let parameters = [pass.weight(norm.gamma), pass.weight(norm.beta)];
+        let (weight, bias) = (pass.weight(self.weight), pass.weight(self.bias));
+        kernels::norm_conv2d(x, parameters, norm.options, weight, bias, plus, self.options)
+    }
 }
 
 /// `torch.nn.Linear`.

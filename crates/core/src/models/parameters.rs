@@ -411,9 +411,14 @@ impl<'a> Pass<'a> {
         Tensor::from_dispatch(self.weights[id.0].clone())
     }
 
+    /// Whether [`Self::dropout`] with `p` changes anything.
+    pub fn drops(&self, p: f32) -> bool {
+        self.dropout.is_some() && p > 0.0
+    }
+
     /// Dropout (Srivastava et al. 2014): while training, zeroes a share `p` of the values and scales the rest by 1/(1−p).
     pub fn dropout(&self, x: Tensor<4>, p: f32) -> Tensor<4> {
-        let Some(generator) = self.dropout.filter(|_| p > 0.0) else { return x };
+        let Some(generator) = self.dropout.filter(|_| self.drops(p)) else { return x };
         let draws = generator.borrow_mut().rand(x.shape().num_elements());
         let mask = draws.into_iter().map(|u| if u < p { 0.0 } else { 1.0 / (1.0 - p) }).collect::<Vec<f32>>();
         let mask = Tensor::<4>::from_data(TensorData::new(mask, x.dims()), &x.device().inner());

@@ -89,31 +89,47 @@ impl ResnetBlock2D {
 
     /// `x`: NHWC. `time`: the activated time embedding, `[n, time_channels]`.
     pub fn forward(&self, pass: &Pass, x: Tensor<4>, time: &Tensor<2>) -> Tensor<4> {
-        let h = self.norm1.forward(pass, x.clone());
-        let h = self.activate_unless_fused(h, false);
-        // Nearest up-sampling happens inside conv1.
-        let h = if self.shape.resampling == Resampling::NearestUp { h } else { self.shape.resampling.apply(h) };
         let time = self.time_emb_proj.forward(pass, time.clone());
-        let h = if self.style.scale_shift {
-            let h = self.norm2.forward(pass, self.conv1.forward(pass, h));
-            scale_and_shift(h, time)
-        } else {
-            self.norm2.forward(pass, self.conv1.forward_plus(pass, h, Plus::SampleBias(time)))
-        };
-        let h = self.activate_unless_fused(h, self.style.scale_shift);
-        let h = pass.dropout(h, self.style.dropout);
+        let h = self.first_half(pass, x.clone(), &time);
         let x = self.shape.resampling.apply(x);
         let shortcut = match &self.conv_shortcut {
             Some(conv) => conv.forward(pass, x),
             None => x,
         };
-        self.conv2.forward_plus(pass, h, Plus::Residual(shortcut))
+        self.second_half(pass, h, time, Plus::Residual(shortcut))
     }
 
-    /// The activation behind a normalisation, where the normalisation did not do it already.
-    fn activate_unless_fused(&self, x: Tensor<4>, never_fused: bool) -> Tensor<4> {
-        let fused = self.style.activation == ActivationFunction::Silu && !never_fused;
-        if fused { x } else { self.style.activation.apply(x) }
+    /// conv1(resample(act(norm1(x)))), and the time embedding where it is added.
+    fn first_half(&self, pass: &Pass, x: Tensor<4>, time: &Tensor<2>) -> Tensor<4> {
+        let plus = if self.style.scale_shift { Plus::Nothing } else { Plus::SampleBias(time.clone()) };
+        let resampling = match self.shape.resampling {
+            // Happens inside conv1.
+            Resampling::NearestUp => Resampling::None,
+            other => other,
+        };
+        if self.activates_in_norm() && resampling == Resampling::None {
+            return self.conv1.forward_normalised(pass, &self.norm1, x, plus);
+        }
+        let h = self.norm1.forward(pass, x);
+        let h = if self.activates_in_norm() { h } else { self.style.activation.apply(h) };
+        self.conv1.forward_plus(pass, resampling.apply(h), plus)
+    }
+
+    /// conv2(dropout(act(norm2(h)))), scaled and shifted by the time embedding where it is not added before, plus the shortcut.
+    fn second_half(&self, pass: &Pass, h: Tensor<4>, time: Tensor<2>, shortcut: Plus) -> Tensor<4> {
+        if self.activates_in_norm() && !self.style.scale_shift && !pass.drops(self.style.dropout) {
+            return self.conv2.forward_normalised(pass, &self.norm2, h, shortcut);
+        }
+        let h = self.norm2.forward(pass, h);
+        let h = if self.style.scale_shift { scale_and_shift(h, time) } else { h };
+        let activated = self.activates_in_norm() && !self.style.scale_shift;
+        let h = if activated { h } else { self.style.activation.apply(h) };
+        self.conv2.forward_plus(pass, pass.dropout(h, self.style.dropout), shortcut)
+    }
+
+    /// Whether the activation is part of the normalisations, except behind a scale and shift.
+    fn activates_in_norm(&self) -> bool {
+        self.style.activation == ActivationFunction::Silu
     }
 }
 

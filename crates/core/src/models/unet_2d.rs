@@ -242,8 +242,7 @@ impl Network {
     /// What comes after the last block: the prediction, NHWC.
     pub(super) fn leave(&self, config: &UNet2DModelConfig, pass: &Pass, flow: Flow, inputs: Inputs) -> Tensor<4> {
         let plus = flow.painted.map_or(crate::kernels::Plus::Nothing, crate::kernels::Plus::Residual);
-        let out =
-            self.conv_out.forward_plus(pass, self.conv_norm_out.forward(pass, flow.x), plus).cast(FloatDType::F32);
+        let out = self.conv_out.forward_normalised(pass, &self.conv_norm_out, flow.x, plus).cast(FloatDType::F32);
         match config.time_embedding_type {
             TimeEmbeddingType::Fourier => divide_by_timesteps(out, per_sample(inputs.timesteps, inputs.shape[0])),
             _ => out,

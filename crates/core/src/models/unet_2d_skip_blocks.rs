@@ -174,6 +174,6 @@ impl Painter {
 
     fn paint(&self, pass: &Pass, x: Tensor<4>, picture: Option<Tensor<4>>) -> Tensor<4> {
         let plus = picture.map_or(Plus::Nothing, Plus::Residual);
-        self.skip_conv.forward_plus(pass, self.skip_norm.forward(pass, x), plus)
+        self.skip_conv.forward_normalised(pass, &self.skip_norm, x, plus)
     }
 }

@@ -5,7 +5,7 @@ use super::element::{ByteOrder, ElementType};
 use super::weights::Tensor;
 use crate::{Error, FloatType, Result};
 use ::safetensors::tensor::{Dtype, Metadata, TensorInfo, View, serialize};
-use half::f16;
+use half::{bf16, f16};
 use std::borrow::Cow;
 
 /// The bytes that diffusers' `save_pretrained` writes: metadata `{"format": "pt"}`, tensors sorted by name, the header
@@ -28,10 +28,11 @@ fn check_range(name: &str, data: &[f32], float_type: FloatType) -> Result<()> {
     let largest = match float_type {
         FloatType::Float32 => f32::MAX,
         FloatType::Float16 => f16::MAX.to_f32(),
+        FloatType::BFloat16 => bf16::MAX.to_f32(),
     };
     match data.iter().find(|value| value.is_finite() && value.abs() > largest) {
         Some(value) => {
-            let expected = format!("\"float32\": float16 holds numbers up to {largest}");
+            let expected = format!("\"float32\": {} holds numbers up to {largest}", float_type.name());
             Err(Error::argument("dtype", expected, format!("the weight {value} in {name}")))
         }
         None => Ok(()),
@@ -49,6 +50,7 @@ impl View for FloatView<'_> {
         match self.float_type {
             FloatType::Float32 => Dtype::F32,
             FloatType::Float16 => Dtype::F16,
+            FloatType::BFloat16 => Dtype::BF16,
         }
     }
 
@@ -60,13 +62,14 @@ impl View for FloatView<'_> {
         Cow::Owned(match self.float_type {
             FloatType::Float32 => self.data.iter().flat_map(|value| value.to_le_bytes()).collect(),
             FloatType::Float16 => self.data.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect(),
+            FloatType::BFloat16 => self.data.iter().flat_map(|&value| bf16::from_f32(value).to_le_bytes()).collect(),
         })
     }
 
     fn data_len(&self) -> usize {
         match self.float_type {
             FloatType::Float32 => size_of_val(self.data),
-            FloatType::Float16 => size_of_val(self.data) / 2,
+            FloatType::Float16 | FloatType::BFloat16 => size_of_val(self.data) / 2,
         }
     }
 }
@@ -178,6 +181,16 @@ mod tests {
         let message = write(&[1.5, 70_000.0]).unwrap_err().to_string();
         assert!(message.contains("70000 in a"), "{message}");
         assert!(FloatType::parse("half").is_err());
+    }
+
+    #[test]
+    fn bfloat16_is_written_with_the_range_of_single_precision() {
+        let write = |values: &[f32]| write_safetensors([("a", &[2usize][..], values)], FloatType::BFloat16);
+        let bytes = write(&[1e38, 0.1]).unwrap();
+        let data = vec![bf16::from_f32(1e38).to_f32(), bf16::from_f32(0.1).to_f32()];
+        assert_eq!(read(&bytes).unwrap(), [("a".into(), Tensor { shape: vec![2], data })]);
+        let message = write(&[f32::MAX, 0.1]).unwrap_err().to_string();
+        assert!(message.contains("bfloat16") && message.contains("in a"), "{message}");
     }
 
     #[test]

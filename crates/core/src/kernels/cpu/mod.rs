@@ -14,6 +14,7 @@ mod simd;
 pub mod adamw;
 pub mod attention;
 pub mod average;
+pub mod bfloat16;
 pub mod buffers;
 pub mod conv_direct;
 pub mod elementwise;

@@ -31,32 +31,39 @@ pub(crate) fn part(index: usize, parts: usize, total: usize) -> Range<usize> {
 }
 
 /// A mutable slice that the jobs of one kernel write at once, each its own elements.
-#[derive(Clone, Copy)]
-pub(crate) struct Shared<'a> {
-    pointer: *mut f32,
+pub(crate) struct Shared<'a, T = f32> {
+    pointer: *mut T,
     len: usize,
-    slice: PhantomData<&'a mut [f32]>,
+    slice: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: access goes through `pointer` and `range`, whose callers promise that no two jobs touch the same element.
-unsafe impl Send for Shared<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for Shared<'_> {}
+impl<T> Clone for Shared<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
 
-impl<'a> Shared<'a> {
-    pub(crate) fn new(slice: &'a mut [f32]) -> Self {
+impl<T> Copy for Shared<'_, T> {}
+
+// SAFETY: access goes through `pointer` and `range`, whose callers promise that no two jobs touch the same element.
+unsafe impl<T: Send> Send for Shared<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
+
+impl<'a, T> Shared<'a, T> {
+    pub(crate) fn new(slice: &'a mut [T]) -> Self {
         Shared { pointer: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
     }
 
     /// The first element. Writing through it is the kernel's promise to stay within its own part.
     #[inline(always)]
-    pub(crate) fn pointer(self) -> *mut f32 {
+    pub(crate) fn pointer(self) -> *mut T {
         self.pointer
     }
 
     /// # Safety
     /// No job may write `range` while the result lives.
-    pub(crate) unsafe fn read(self, range: Range<usize>) -> &'a [f32] {
+    pub(crate) unsafe fn read(self, range: Range<usize>) -> &'a [T] {
         assert!(range.start <= range.end && range.end <= self.len, "a job's range lies outside the slice");
         // SAFETY: inside the slice by the assertion, not written by the caller's promise.
         unsafe { core::slice::from_raw_parts(self.pointer.add(range.start), range.end - range.start) }
@@ -64,7 +71,7 @@ impl<'a> Shared<'a> {
 
     /// # Safety
     /// No other job may touch `range` while the result lives.
-    pub(crate) unsafe fn range(self, range: Range<usize>) -> &'a mut [f32] {
+    pub(crate) unsafe fn range(self, range: Range<usize>) -> &'a mut [T] {
         assert!(range.start <= range.end && range.end <= self.len, "a job's range lies outside the slice");
         // SAFETY: inside the slice by the assertion, unaliased by the caller's promise.
         unsafe { core::slice::from_raw_parts_mut(self.pointer.add(range.start), range.end - range.start) }

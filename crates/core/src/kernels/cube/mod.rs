@@ -18,7 +18,7 @@ mod winograd;
 
 use super::parameters::{AdamWStep, ParameterKernels};
 use super::tensors::Tensors;
-use super::{Conv2dOptions, Epilogue, KernelGradients, Kernels, plain};
+use super::{Conv2dOptions, Epilogue, GroupNormOptions, KernelGradients, Kernels, plain};
 use burn::backend::TensorMetadata;
 use burn::tensor::DType;
 use burn_cubecl::CubeBackend;
@@ -39,6 +39,20 @@ impl Kernels for CubeBackend {
     fn group_norm(x: T, gamma: T, beta: T, groups: usize, epsilon: f32, silu: bool) -> T {
         let [y, _, _] = Self::group_norm_forward(x, gamma, beta, groups, epsilon, silu);
         y
+    }
+
+    fn norm_conv2d(
+        x: T,
+        gamma: T,
+        beta: T,
+        norm: GroupNormOptions,
+        weight: T,
+        bias: T,
+        epilogue: Epilogue<Self>,
+        options: Conv2dOptions,
+    ) -> T {
+        let normalised = Self::group_norm(x, gamma, beta, norm.groups, norm.epsilon, norm.silu);
+        Self::conv2d(normalised, weight, bias, epilogue, options)
     }
 
     fn attention(query: T, key: T, value: T, heads: usize) -> T {
@@ -71,6 +85,8 @@ fn is_large(query: &T, heads: usize) -> bool {
 }
 
 impl KernelGradients for CubeBackend {
+    const KEEPS_NORMALISED: bool = true;
+
     fn conv2d_input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2dOptions) -> T {
         convolution::input_gradient(gradient, weight, input, options)
     }

@@ -2,7 +2,7 @@
 
 use super::T;
 use super::packed_weights::packed;
-use super::tensors::{contiguous, filled, values, values_mut};
+use super::tensors::{contiguous, filled, stored, values, values_mut};
 use crate::kernels::conv2d::{ConvShape, Extents};
 use crate::kernels::cpu::conv_direct::{self, Conv2dShape};
 use crate::kernels::cpu::elementwise::{upsample, upsample_gradient};
@@ -67,6 +67,7 @@ fn upsampled(x: &T, options: Conv2dOptions) -> T {
 }
 
 pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<Flex>, options: Conv2dOptions) -> T {
+    let float_type = x.dtype();
     let [x, weight, bias] = [x, weight, bias].map(contiguous);
     let extents = Extents { input: x.shape().dims(), kernel: weight.shape().dims(), options };
     let addend = match &epilogue {
@@ -79,7 +80,7 @@ pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<Flex>, options: Conv
         _ => (None, addend),
     };
     let epilogue = cpu::Epilogue { bias: Some(values(&bias)), sample_bias, residual, scale: options.scale };
-    filled(extents.output(), |y| match method(&extents, keeps_packed_weights()) {
+    let y = filled(extents.output(), |y| match method(&extents, keeps_packed_weights()) {
         Method::Winograd(shape, tile) => {
             if keeps_packed_weights() && !shape.favours_unpacked(tile, shape.c_in) {
                 let packed = packed(&weight, values(&weight), [shape.c_in, shape.c_out], tile);
@@ -95,14 +96,16 @@ pub fn forward(x: T, weight: T, bias: T, epilogue: Epilogue<Flex>, options: Conv
             let x = upsampled(&x, options);
             conv_direct::forward(&direct(&extents), values(&x), values(&weight), epilogue, y);
         }
-    })
+    });
+    stored(y, float_type)
 }
 
 pub fn input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2dOptions) -> T {
+    let float_type = gradient.dtype();
     let [gradient, weight] = [gradient, weight].map(contiguous);
     let (dy, w) = (values(&gradient), values(&weight));
     let extents = Extents { input, kernel: weight.shape().dims(), options };
-    filled(input, |dx| match method(&extents, false) {
+    let dx = filled(input, |dx| match method(&extents, false) {
         Method::Winograd(shape, tile) => {
             winograd::input_gradient_unpacked(&shape, dy, w, tile, dx);
         }
@@ -113,7 +116,8 @@ pub fn input_gradient(gradient: T, weight: T, input: [usize; 4], options: Conv2d
             upsample_gradient(n, height, width, c, values(&large), dx);
         }
         Method::Direct(shape) => conv_direct::input_gradient(&shape, dy, w, dx),
-    })
+    });
+    stored(dx, float_type)
 }
 
 pub fn weight_gradient(x: T, gradient: T, kernel: [usize; 4], options: Conv2dOptions) -> [T; 2] {

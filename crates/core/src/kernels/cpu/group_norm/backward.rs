@@ -9,26 +9,23 @@ use crate::kernels::cpu::simd::{Simd, isa_entry};
 
 /// Gradients the backward pass writes.
 pub struct NormGradients<'a> {
+    /// Holds `dy`, and becomes the gradient of `x`: a gradient is read once, so its memory serves for the next.
     pub x: &'a mut [f32],
     pub gamma: &'a mut [f32],
     pub beta: &'a mut [f32],
+    /// The output of the forward pass, the same bits once more, for whoever did not keep it.
+    pub output: Option<&'a mut [f32]>,
 }
 
 /// Backward pass of [`group_norm`](super::group_norm). With `x̂ = (x - mean) rstd`, `z = γ x̂ + β`, `g = dy f'(z)`, and sums over a
 /// group of m elements: `dx = rstd (γ g - (Σ γ g + x̂ Σ γ g x̂) / m)`, `dγ = Σ g x̂`, `dβ = Σ g`. Recomputes `x̂` and `z`.
-pub fn group_norm_gradient(
-    shape: &NormShape,
-    x: &[f32],
-    norm: Norm,
-    statistics: Statistics,
-    dy: &[f32],
-    gradients: NormGradients,
-) {
+pub fn group_norm_gradient(shape: &NormShape, x: &[f32], norm: Norm, statistics: Statistics, gradients: NormGradients) {
     let (channels, groups) = (shape.channels, shape.batch * shape.groups);
     shape.assert(&norm, x);
-    assert_eq!((dy.len(), gradients.x.len()), (x.len(), x.len()), "group norm gradients");
+    assert_eq!(gradients.x.len(), x.len(), "group norm gradients");
     assert_eq!((gradients.gamma.len(), gradients.beta.len()), (channels, channels), "group norm gradients");
     assert_eq!((statistics.mean.len(), statistics.rstd.len()), (groups, groups), "group norm statistics");
+    assert!(gradients.output.as_ref().is_none_or(|y| y.len() == x.len()), "group norm output");
     let mut partial = Recycled::for_overwrite(shape.partial());
     let mut factors = Recycled::for_overwrite(shape.batch * FACTORS * channels);
     let mut sums = Recycled::for_overwrite(shape.batch * 2 * channels);
@@ -37,8 +34,8 @@ pub fn group_norm_gradient(
         x,
         norm,
         statistics,
-        dy,
         dx: Shared::new(gradients.x),
+        y: gradients.output.map(Shared::new),
         partial: Shared::new(&mut partial),
         factors: Shared::new(&mut factors),
         sums: Shared::new(&mut sums),
@@ -61,8 +58,9 @@ struct Backward<'a> {
     x: &'a [f32],
     norm: Norm<'a>,
     statistics: Statistics<'a>,
-    dy: &'a [f32],
+    /// Holds `dy`, then `g`, then `dx`.
     dx: Shared<'a>,
+    y: Option<Shared<'a>>,
     partial: Shared<'a>,
     /// Per image: mean, then the factors of `g` and of `x - mean`, and the constant, each per channel.
     factors: Shared<'a>,
@@ -85,14 +83,16 @@ impl Backward<'_> {
 impl Pass for Backward<'_> {
     fn sum(&self, image: usize, run: usize) {
         let span = self.shape.span(image, run);
-        // SAFETY: the run's own sums and gradients.
-        let (sums, dx) =
-            unsafe { (self.partial.range(self.shape.partial_run(image, run)), self.dx.range(span.clone())) };
+        // SAFETY: the run's own sums, gradients and outputs.
+        let (sums, dx, y) = unsafe {
+            let y = self.y.map(|y| Shared::new(y.range(span.clone())));
+            (self.partial.range(self.shape.partial_run(image, run)), self.dx.range(span.clone()), y)
+        };
         sums.fill(0.0);
         let job = GradientJob {
-            x: &self.x[span.clone()],
-            dy: &self.dy[span],
+            x: &self.x[span],
             dx: Shared::new(dx),
+            y,
             channels: self.shape.channels,
             norm: self.norm,
             sums: Shared::new(sums),
@@ -160,9 +160,9 @@ fn image_factors(
 
 struct GradientJob<'a> {
     x: &'a [f32],
-    dy: &'a [f32],
-    /// Holds `g` until [`FinishJob`].
+    /// `dy`, and then `g` until [`FinishJob`].
     dx: Shared<'a>,
+    y: Option<Shared<'a>>,
     channels: usize,
     norm: Norm<'a>,
     sums: Shared<'a>,
@@ -172,7 +172,7 @@ isa_entry! {
     unsafe fn gradient_run(job: (&GradientJob<'_>, &[f32], &[f32])) = gradient_body;
 }
 
-/// `g = dy f'(z)` into `dx`, and its sums. Pixel by pixel, so that memory is read in order; the sums stay in the
+/// `g = dy f'(z)` in place of `dy`, its sums, and `f(z)` into `y`. Pixel by pixel, so that memory is read in order; the sums stay in the
 /// first-level cache.
 #[inline(always)]
 unsafe fn gradient_body<S: Simd>(s: S, (job, mean, rstd): (&GradientJob<'_>, &[f32], &[f32])) {
@@ -185,11 +185,15 @@ unsafe fn gradient_body<S: Simd>(s: S, (job, mean, rstd): (&GradientJob<'_>, &[f
             unsafe {
                 let x = s.sub(s.load_lanes(job.x.as_ptr().add(at), lanes), s.load_lanes(mean.as_ptr().add(c), lanes));
                 let x = s.mul(x, s.load_lanes(rstd.as_ptr().add(c), lanes));
-                let mut g = s.load_lanes(job.dy.as_ptr().add(at), lanes);
+                let mut g = s.load_lanes(job.dx.pointer().add(at), lanes);
+                let (gamma, beta) = (job.norm.gamma.as_ptr().add(c), job.norm.beta.as_ptr().add(c));
+                let z = s.fma(x, s.load_lanes(gamma, lanes), s.load_lanes(beta, lanes));
                 if job.norm.silu {
-                    let (gamma, beta) = (job.norm.gamma.as_ptr().add(c), job.norm.beta.as_ptr().add(c));
-                    let z = s.fma(x, s.load_lanes(gamma, lanes), s.load_lanes(beta, lanes));
                     g = s.mul(g, s.silu_derivative(z));
+                }
+                if let Some(y) = job.y {
+                    let f = if job.norm.silu { s.mul(z, s.sigmoid(z)) } else { z };
+                    s.store_lanes(y.pointer().add(at), lanes, f);
                 }
                 s.store_lanes(job.dx.pointer().add(at), lanes, g);
                 let (sum, product) = (job.sums.pointer().add(c), job.sums.pointer().add(job.channels + c));

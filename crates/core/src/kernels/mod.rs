@@ -55,10 +55,6 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self>;
 
     /// A convolution of a normalised image; see [`norm_conv2d`].
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "two operations in one; lists of tensors are taken apart by the macro"
-    )]
     fn norm_conv2d(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

@@ -1,150 +1,252 @@
 //! Buffers that are recycled from step to step.
 //!
 //! The system hands out memory as pages it clears on first touch, which costs more than the convolution that fills them
-//! (0.4 ms per MB against 0.1). A training step asks for the same sizes every time, so freed buffers wait here in
-//! free lists by size class and the second step finds what the first one gave back.
+//! (0.4 ms per MB against 0.1). Buffers are therefore cut from slabs that stay. One that is given back joins its free neighbours, so that
+//! the same memory serves buffers of all sizes one after the other, and a process takes little more than its buffers ever
+//! did at once.
 
-use std::sync::Mutex;
+use core::ptr::NonNull;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Below this many floats the allocator is fast enough.
 const SMALLEST: usize = 1 << 10;
-/// Buffers beyond this many bytes in waiting are returned to the system.
-const MOST_BYTES: usize = if cfg!(target_family = "wasm") { 1 << 30 } else { 4 << 30 };
-/// Four classes per power of two: at most a fifth of a buffer is unused.
-const STEPS: usize = 4;
-const CLASSES: usize = 40 * STEPS;
+/// Floats of a cache line, at which buffers begin.
+const LINE: usize = 16;
+/// Floats of a slab, if no buffer needs a larger one. Pages that are never touched cost nothing, except in a page's module.
+const SLAB: usize = if cfg!(target_family = "wasm") { 1 << 20 } else { 1 << 25 };
+/// With more free floats than this, slabs without a buffer are returned to the system.
+const MOST_FREE: usize = if cfg!(target_family = "wasm") { 1 << 28 } else { 1 << 30 };
 
-struct Pool {
-    free: [Vec<Vec<f32>>; CLASSES],
-    bytes: usize,
+static ARENA: Mutex<Arena> = Mutex::new(Arena { slabs: Vec::new() });
+
+fn arena() -> MutexGuard<'static, Arena> {
+    ARENA.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { free: [const { Vec::new() }; CLASSES], bytes: 0 });
-
-/// The number of floats of a class: `2^e (1 + step / 4)`.
-fn class_size(class: usize) -> usize {
-    let (exponent, step) = (class / STEPS, class % STEPS);
-    (SMALLEST / STEPS * (STEPS + step)) << exponent
+struct Arena {
+    slabs: Vec<Slab>,
 }
 
-/// The largest class of at most `len` floats, if there is one.
-fn class_below(len: usize) -> Option<usize> {
-    let exponent = (len / SMALLEST).checked_ilog2()? as usize;
-    let step = (len >> exponent) / (SMALLEST / STEPS) - STEPS;
-    Some(exponent * STEPS + step).filter(|&class| class < CLASSES)
-}
+impl Arena {
+    /// The smallest free stretch that is long enough, cut to length.
+    fn take(&mut self, len: usize) -> NonNull<f32> {
+        let stretches = self.slabs.iter().enumerate().flat_map(|(slab, each)| each.stretches(slab, len));
+        let (slab, offset) = match stretches.min() {
+            Some((_, slab, offset)) => (slab, offset),
+            None => {
+                let slab = Slab::new(len.max(SLAB));
+                let offset = slab.first;
+                self.slabs.push(slab);
+                (self.slabs.len() - 1, offset)
+            }
+        };
+        self.slabs[slab].take(offset, len)
+    }
 
-/// The smallest class of at least `len` floats, if it is worth pooling.
-fn class_above(len: usize) -> Option<usize> {
-    let below = class_below(len)?;
-    Some(if class_size(below) == len { below } else { below + 1 }).filter(|&class| class < CLASSES)
-}
+    fn give(&mut self, pointer: NonNull<f32>, len: usize) {
+        let Some(slab) = self.slabs.iter().position(|slab| slab.holds(pointer)) else { return };
+        self.slabs[slab].give(pointer, len);
+        if self.slabs[slab].is_free() && self.free() > MOST_FREE {
+            self.slabs.swap_remove(slab);
+        }
+    }
 
-fn pool() -> std::sync::MutexGuard<'static, Pool> {
-    POOL.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-/// A buffer of `len` floats with any finite or non-finite contents, for a kernel that writes all of it.
-pub fn take_for_overwrite(len: usize) -> Vec<f32> {
-    let Some(class) = class_above(len) else { return vec![0.0; len] };
-    let recycled = {
-        let mut pool = pool();
-        let recycled = pool.free[class].pop();
-        pool.bytes -= recycled.as_ref().map_or(0, |buffer| buffer.capacity() * size_of::<f32>());
-        recycled
-    };
-    // Fresh memory is cleared by the system, page by page as it is touched.
-    let mut buffer = recycled.unwrap_or_else(|| vec![0.0; class_size(class)]);
-    // Only grows within the capacity, when the last user's buffer was a little shorter.
-    buffer.resize(len, 0.0);
-    buffer
-}
-
-/// Returns a buffer, from [`take_for_overwrite`] or anywhere else, for later use.
-pub fn give(buffer: Vec<f32>) {
-    let Some(class) = class_below(buffer.capacity()) else { return };
-    let bytes = buffer.capacity() * size_of::<f32>();
-    let mut pool = pool();
-    if pool.bytes + bytes <= MOST_BYTES {
-        pool.bytes += bytes;
-        pool.free[class].push(buffer);
+    fn free(&self) -> usize {
+        self.slabs.iter().flat_map(|slab| slab.free.values()).sum()
     }
 }
 
-/// Returns every waiting buffer to the system.
+/// A stretch of memory that buffers are cut from.
+struct Slab {
+    memory: NonNull<[f32]>,
+    /// Where the first cache line begins.
+    first: usize,
+    /// Lengths of the free stretches by their offsets; no two touch.
+    free: BTreeMap<usize, usize>,
+}
+
+// SAFETY: a slab owns its memory; what was cut from it is in no free stretch.
+unsafe impl Send for Slab {}
+
+impl Slab {
+    /// A slab with room for `len` floats.
+    fn new(len: usize) -> Self {
+        let memory = NonNull::from(Box::leak(vec![0.0; len + LINE].into_boxed_slice()));
+        let first = memory.cast::<f32>().as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        Slab { memory, first, free: [(first, len)].into() }
+    }
+
+    /// Length, number of the slab and offset of the free stretches with at least `len` floats.
+    fn stretches(&self, slab: usize, len: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+        self.free.iter().filter(move |&(_, &free)| free >= len).map(move |(&offset, &free)| (free, slab, offset))
+    }
+
+    fn take(&mut self, offset: usize, len: usize) -> NonNull<f32> {
+        let free = self.free.remove(&offset).unwrap_or_default();
+        assert!(free >= len, "a stretch that is not free");
+        if free > len {
+            self.free.insert(offset + len, free - len);
+        }
+        // SAFETY: the stretch lies in the slab.
+        unsafe { self.memory.cast::<f32>().add(offset) }
+    }
+
+    fn holds(&self, pointer: NonNull<f32>) -> bool {
+        let start = self.memory.cast::<f32>();
+        (start..end(start, self.memory.len())).contains(&pointer)
+    }
+
+    fn give(&mut self, pointer: NonNull<f32>, len: usize) {
+        let mut offset = (pointer.addr().get() - self.memory.cast::<f32>().addr().get()) / size_of::<f32>();
+        let mut len = len;
+        if let Some(after) = self.free.remove(&(offset + len)) {
+            len += after;
+        }
+        if let Some((&before, &free)) = self.free.range(..offset).next_back()
+            && before + free == offset
+        {
+            (offset, len) = (before, free + len);
+        }
+        self.free.insert(offset, len);
+    }
+
+    fn is_free(&self) -> bool {
+        self.free.get(&self.first).is_some_and(|&len| len == self.memory.len() - LINE)
+    }
+}
+
+/// The address behind the last float.
+fn end(start: NonNull<f32>, len: usize) -> NonNull<f32> {
+    // SAFETY: one past the end of an allocation.
+    unsafe { start.add(len) }
+}
+
+impl Drop for Slab {
+    fn drop(&mut self) {
+        // SAFETY: leaked in `new`, and no buffer is left in it: slabs are dropped only when they are free.
+        drop(unsafe { Box::from_raw(self.memory.as_ptr()) });
+    }
+}
+
+/// Returns all memory without a buffer to the system.
 pub fn clear() {
-    let mut pool = pool();
-    pool.free.iter_mut().for_each(|list| *list = Vec::new());
-    pool.bytes = 0;
+    arena().slabs.retain(|slab| !slab.is_free());
 }
 
-/// How many bytes wait to be used again.
-#[cfg(test)]
-pub fn waiting_bytes() -> usize {
-    pool().bytes
+/// A buffer that returns by itself when dropped.
+pub struct Recycled(Memory);
+
+enum Memory {
+    Small(Vec<f32>),
+    /// Cut from a slab: its length in whole cache lines is `len` rounded up.
+    Cut {
+        pointer: NonNull<f32>,
+        len: usize,
+    },
 }
 
-/// A recycled buffer that returns by itself when dropped.
-pub struct Recycled(Vec<f32>);
+// SAFETY: a buffer is the only owner of its floats.
+unsafe impl Send for Recycled {}
+// SAFETY: as above.
+unsafe impl Sync for Recycled {}
 
 impl Recycled {
-    /// `len` floats with any contents.
+    /// `len` floats with any contents, for a kernel that writes all of them.
     pub fn for_overwrite(len: usize) -> Self {
-        Recycled(take_for_overwrite(len))
+        if len < SMALLEST {
+            return Recycled(Memory::Small(vec![0.0; len]));
+        }
+        Recycled(Memory::Cut { pointer: arena().take(len.next_multiple_of(LINE)), len })
     }
 }
 
 impl core::ops::Deref for Recycled {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.0
+        match &self.0 {
+            Memory::Small(floats) => floats,
+            // SAFETY: the stretch is this buffer's alone, and its floats were initialised when the slab was made.
+            Memory::Cut { pointer, len } => unsafe { core::slice::from_raw_parts(pointer.as_ptr(), *len) },
+        }
     }
 }
 
 impl core::ops::DerefMut for Recycled {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.0
+        match &mut self.0 {
+            Memory::Small(floats) => floats,
+            // SAFETY: as above.
+            Memory::Cut { pointer, len } => unsafe { core::slice::from_raw_parts_mut(pointer.as_ptr(), *len) },
+        }
     }
 }
 
 impl Drop for Recycled {
     fn drop(&mut self) {
-        give(core::mem::take(&mut self.0));
+        if let Memory::Cut { pointer, len } = self.0 {
+            arena().give(pointer, len.next_multiple_of(LINE));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Generator;
 
+    /// Buffers of many sizes, given back in another order than they were taken: none touches another, and in the end the slab is whole.
     #[test]
-    fn classes_bracket_every_length() {
-        for len in (SMALLEST..100_000).step_by(37).chain([1 << 20, (1 << 20) + 1, 12_345_678]) {
-            let (below, above) = (class_below(len).unwrap_or(0), class_above(len).unwrap_or(0));
-            assert!(class_size(below) <= len && len <= class_size(above), "{len}");
-            assert!(class_size(above) * 4 <= len * 5 + 4, "{len} wastes more than a fifth");
+    fn buffers_are_apart_and_join_again() {
+        let mut arena = Arena { slabs: Vec::new() };
+        let mut draws = Generator::new(5);
+        let mut taken: Vec<(NonNull<f32>, usize)> = Vec::new();
+        for _ in 0..4000 {
+            let [size, which] = [0, 1].map(|_| draws.rand(1)[0]);
+            if taken.len() < 40 && size < 0.6 {
+                let len = LINE * (1 + (size * 40_000.0) as usize);
+                taken.push((arena.take(len), len));
+            } else if !taken.is_empty() {
+                let (pointer, len) = taken.swap_remove((which * taken.len() as f32) as usize % taken.len());
+                arena.give(pointer, len);
+            }
+            let mut spans: Vec<_> =
+                taken.iter().map(|&(p, len)| (p.addr().get(), p.addr().get() + len * size_of::<f32>())).collect();
+            spans.sort();
+            assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "two buffers overlap");
+            assert!(spans.iter().all(|(start, _)| start % 64 == 0));
         }
+        assert_eq!(arena.slabs.len(), 1, "forty buffers of a few megabytes fit one slab");
+        taken.into_iter().for_each(|(pointer, len)| arena.give(pointer, len));
+        assert!(arena.slabs.iter().all(Slab::is_free));
     }
 
-    /// One test, because the pool is one: recycling and clearing.
     #[test]
-    fn a_buffer_comes_back() {
-        let len = 7_654_321;
-        let mut first = take_for_overwrite(len);
-        first.fill(3.0);
-        let address = first.as_ptr();
-        give(first);
-        assert!(waiting_bytes() >= len * 4);
-        let second = take_for_overwrite(len - 100);
-        assert_eq!((second.as_ptr(), second.len()), (address, len - 100));
-        give(second);
-        let third = take_for_overwrite(len);
-        assert_eq!(third.as_ptr(), address);
-        drop(third);
-        drop(Recycled::for_overwrite(len));
-        assert!(waiting_bytes() >= len * 4);
-        assert!(take_for_overwrite(5).len() == 5);
-        clear();
-        assert!(waiting_bytes() < len * 4);
+    fn a_buffer_larger_than_a_slab_gets_its_own() {
+        let mut arena = Arena { slabs: Vec::new() };
+        let small = arena.take(LINE);
+        let large = arena.take(SLAB + LINE);
+        assert_eq!(arena.slabs.len(), 2);
+        arena.give(large, SLAB + LINE);
+        // Memory that was touched before serves smaller ones.
+        let again = arena.take(SLAB);
+        assert_eq!((again, arena.slabs.len()), (large, 2));
+        arena.give(again, SLAB);
+        arena.give(small, LINE);
+        assert!(arena.slabs.iter().all(Slab::is_free));
+    }
+
+    #[test]
+    fn a_buffer_holds_what_was_written() {
+        for len in [0, 5, SMALLEST, 7_654_321] {
+            let mut buffer = Recycled::for_overwrite(len);
+            assert_eq!(buffer.len(), len);
+            buffer.fill(3.0);
+            let other = Recycled::for_overwrite(len);
+            assert!(len == 0 || other.as_ptr() != buffer.as_ptr());
+            drop(other);
+            clear();
+            assert!(buffer.iter().all(|&x| x == 3.0));
+        }
     }
 }

@@ -45,6 +45,7 @@ impl Arena {
     }
 
     fn give(&mut self, pointer: NonNull<f32>, len: usize) {
+        // Every buffer lies in a slab: none is dropped before its buffers are back.
         let Some(slab) = self.slabs.iter().position(|slab| slab.holds(pointer)) else { return };
         self.slabs[slab].give(pointer, len);
         if self.slabs[slab].is_free() && self.free() > MOST_FREE {

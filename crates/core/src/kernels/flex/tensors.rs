@@ -40,9 +40,10 @@ pub fn values(x: &FlexTensor) -> &[f32] {
     x.as_slice::<f32>().unwrap_or_default()
 }
 
-/// The values, to be changed in place: copied first where somebody else holds the tensor.
+/// The values of a tensor that is [`contiguous`], to be changed in place: copied first where somebody else holds the tensor.
 pub fn values_mut(x: &mut FlexTensor) -> &mut [f32] {
-    x.storage_mut::<f32>()
+    let (start, end) = x.layout().contiguous_offsets().unwrap_or_default();
+    &mut x.storage_mut::<f32>()[start..end]
 }
 
 /// A new tensor whose values `fill` writes, all of them.

@@ -1,10 +1,12 @@
 //! The fast bodies and the backward passes against the definitions in `plain`, over odd shapes, on every backend that is
 //! compiled in. The definitions run on the CPU.
 
+mod norm_conv2d;
+
 use super::plain;
 use super::{
-    AdamWStep, Conv2dOptions, Epilogue, GroupNormOptions, KernelGradients, Kernels, attention, group_norm,
-    parameters::ParameterKernels, tensors::Tensors,
+    AdamWStep, Conv2dOptions, Epilogue, KernelGradients, Kernels, attention, group_norm, parameters::ParameterKernels,
+    tensors::Tensors,
 };
 use crate::random::Generator;
 use burn::backend::ops::FloatTensorOps;
@@ -180,34 +182,6 @@ fn check_group_norms<B: KernelGradients>(device: &B::Device, format: Format) {
     }
 }
 
-/// A convolution of a normalised image, and the output that its backward pass makes again.
-fn check_norm_conv2d<B: KernelGradients>(device: &B::Device, format: Format) {
-    let up = Conv2dOptions { upsample: true, scale: 0.7, ..Conv2dOptions::SAME_3X3 };
-    for (shape, silu, options) in [([2, 4, 4, 32], true, Conv2dOptions::SAME_3X3), ([3, 3, 5, 12], false, up)] {
-        let what = |part: &str| format!("{shape:?}, {options:?}: {part}");
-        let mut draws = Draws::new(shape[3] as u64);
-        let (x, weight, bias) = (draws.image(shape, format), draws.tensor([3, 3, shape[3], 8]), draws.tensor([8]));
-        let (gamma, beta) = (draws.tensor([shape[3]]), draws.tensor([shape[3]]));
-        let norm = GroupNormOptions { groups: 4, epsilon: 1e-5, silu };
-        let on = |x: &T| on::<B>(x, device);
-        let image = |x: &T| image_on::<B>(x, device, format);
-        let none = Epilogue::None;
-        let (scale, shift) = (on(&gamma), on(&beta));
-        let y = <B as Kernels>::norm_conv2d(image(&x), scale, shift, norm, on(&weight), on(&bias), none, options);
-        let [normalised, mean, rstd] =
-            plain::group_norm::<Flex>(x.clone(), gamma.clone(), beta.clone(), 4, norm.epsilon, silu);
-        let plain_y = plain::conv2d::<Flex>(normalised.clone(), weight, bias, Epilogue::None, options);
-        assert_close::<B>(&what("output"), &y, &plain_y, format);
-        let gradient = draws.image(shape, format);
-        let [mean, rstd] = [&mean, &rstd].map(on);
-        let saved = group_norm::Saved::<B> { x: image(&x), gamma: on(&gamma), beta: on(&beta), mean, rstd, silu };
-        let alone = B::group_norm_backward(saved.clone(), image(&gradient));
-        let (beside, again) = B::group_norm_backward_with_output(saved, norm, image(&gradient));
-        assert_close::<B>(&what("normalised again"), &again, &normalised, format);
-        assert_eq!(beside.map(|x| values::<B>(&x)), alone.map(|x| values::<B>(&x)), "{}", what("gradients"));
-    }
-}
-
 fn check_attentions<B: KernelGradients>(device: &B::Device, format: Format) {
     for (n, tokens, heads, d) in [(2, 16, 2, 8), (1, 5, 3, 3), (2, 64, 1, 20), (1, 70, 2, 8), (1, 9, 1, 96)] {
         let what = |part: &str| format!("{tokens} tokens, {heads} heads of {d}: {part}");
@@ -320,7 +294,7 @@ macro_rules! on_backend {
 
             #[test]
             fn convolutions_of_normalised_images_are_the_plain_ones() {
-                super::check_norm_conv2d::<$backend>(&$device, super::$format);
+                super::norm_conv2d::check::<$backend>(&$device, super::$format);
             }
 
             #[test]
@@ -386,45 +360,6 @@ fn backward_passes_are_the_derivatives() {
     }
     let dispatch = |gradients| bias.grad(gradients).unwrap().try_into_primitive::<Flex>().unwrap();
     assert_close::<Flex>("bias", &dispatch(&gradients), &dispatch(&plain_gradients), FLOAT32);
-}
-
-/// Not keeping what a convolution reads changes no bit of any gradient.
-#[test]
-fn a_convolution_of_a_normalised_image_has_the_gradients_of_the_two() {
-    let device = burn::tensor::Device::flex();
-    let norm = GroupNormOptions { groups: 4, epsilon: 1e-5, silu: true };
-    let options = Conv2dOptions { scale: 0.5, ..Conv2dOptions::SAME_3X3 };
-    let run = |together: bool| {
-        let mut generator = Generator::new(10);
-        let mut leaf = |shape: [usize; 4]| {
-            let values = generator.randn(shape.iter().product());
-            Tensor::<4>::from_data(TensorData::new(values, shape), &device).autodiff().require_grad()
-        };
-        let images = [leaf([2, 4, 4, 8]), leaf([2, 4, 4, 6])];
-        let [gamma, beta] = [leaf([1, 1, 1, 8]), leaf([1, 1, 1, 8])];
-        let (weight, bias, embedding) = (leaf([3, 3, 8, 6]), leaf([1, 1, 1, 6]), leaf([1, 1, 2, 6]));
-        let flat = |x: &Tensor<4>| x.clone().reshape([x.dims()[3]]);
-        let parameters = [flat(&gamma), flat(&beta)];
-        let [x, residual] = images.clone();
-        let convolve = |x: Tensor<4>, plus: super::Plus| {
-            let [gamma, beta] = parameters.clone();
-            if together {
-                return super::norm_conv2d(x, [gamma, beta], norm, weight.clone(), flat(&bias), plus, options);
-            }
-            super::conv2d(super::group_norm(x, gamma, beta, norm), weight.clone(), flat(&bias), plus, options)
-        };
-        let y = convolve(x.clone(), super::Plus::Residual(residual))
-            + convolve(x.clone(), super::Plus::SampleBias(embedding.clone().reshape([2, 6])))
-            + convolve(x, super::Plus::Nothing);
-        let gradients = (y.clone() * y.clone()).sum().backward();
-        let [x, residual] = images;
-        let mut found: Vec<Vec<f32>> = [x, residual, gamma, beta, weight, bias, embedding]
-            .map(|leaf| leaf.grad(&gradients).unwrap().into_data().try_into_vec().unwrap())
-            .into();
-        found.push(y.inner().into_data().try_into_vec().unwrap());
-        found
-    };
-    assert_eq!(run(true), run(false));
 }
 
 const STEP: AdamWStep = AdamWStep {

@@ -55,6 +55,7 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self>;
 
     /// A convolution of a normalised image; see [`norm_conv2d`].
+    #[allow(clippy::too_many_arguments, reason = "two operations in one; the macro passes single tensors on")]
     fn norm_conv2d(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

@@ -61,8 +61,16 @@ impl ProductShape {
         } else if self.rows > 64 && tiles(128, 64) >= enough {
             Tile { rows: 128, columns: 64, depth: 16 }
         } else {
-            Tile { rows: 64, columns: 64, depth: 16 }
+            Tile { rows: self.few_rows(), columns: 64, depth: 16 }
         }
+    }
+
+    /// The rows of a tile that the result fills: the Winograd points of a batch of one have 16 rows and fewer. Where the first
+    /// factor is stored the other way round, each of the 16 threads along the rows has four.
+    fn few_rows(&self) -> usize {
+        const MOST: usize = 64;
+        let fewest = if self.transposed == Transposed::First { 4 * SIDE } else { SIDE };
+        self.rows.next_power_of_two().clamp(fewest, MOST)
     }
 
     /// How many parts the depth is cut into, each summed by workgroups of its own, so that the card is busy

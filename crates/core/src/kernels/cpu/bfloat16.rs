@@ -10,23 +10,24 @@ const CHUNK: usize = 1 << 15;
 
 /// `y = x`
 pub fn widen(x: &[bf16], y: &mut [f32]) {
-    assert_eq!(x.len(), y.len(), "widening");
-    let y = Shared::new(y);
-    parallel_for(x.len().div_ceil(CHUNK), |job| {
-        let range = job * CHUNK..x.len().min((job + 1) * CHUNK);
-        // SAFETY: each job has its own numbers.
-        unsafe { widen_run((&x[range.clone()], y.range(range))) };
-    });
+    // SAFETY: the machine has the instruction set that is chosen; slices are all that the body touches.
+    in_jobs(x, y, |x, y| unsafe { widen_run((x, y)) });
 }
 
 /// `y = x`, rounded to the nearest, ties to even.
 pub fn narrow(x: &[f32], y: &mut [bf16]) {
-    assert_eq!(x.len(), y.len(), "narrowing");
+    // SAFETY: as above.
+    in_jobs(x, y, |x, y| unsafe { narrow_run((x, y)) });
+}
+
+/// Runs `body` over pieces of both slices.
+fn in_jobs<X: Sync, Y: Send>(x: &[X], y: &mut [Y], body: impl Fn(&[X], &mut [Y]) + Sync + Send) {
+    assert_eq!(x.len(), y.len(), "numbers to convert");
     let y = Shared::new(y);
     parallel_for(x.len().div_ceil(CHUNK), |job| {
         let range = job * CHUNK..x.len().min((job + 1) * CHUNK);
         // SAFETY: each job has its own numbers.
-        unsafe { narrow_run((&x[range.clone()], y.range(range))) };
+        body(&x[range.clone()], unsafe { y.range(range) });
     });
 }
 

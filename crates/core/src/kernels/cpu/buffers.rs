@@ -6,7 +6,6 @@
 //! did at once.
 
 use core::ptr::NonNull;
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Below this many floats the allocator is fast enough.
@@ -54,7 +53,7 @@ impl Arena {
     }
 
     fn free(&self) -> usize {
-        self.slabs.iter().flat_map(|slab| slab.free.values()).sum()
+        self.slabs.iter().flat_map(|slab| &slab.free).map(|&(_, len)| len).sum()
     }
 }
 
@@ -63,8 +62,8 @@ struct Slab {
     memory: NonNull<[f32]>,
     /// Where the first cache line begins.
     first: usize,
-    /// Lengths of the free stretches by their offsets; no two touch.
-    free: BTreeMap<usize, usize>,
+    /// Offsets and lengths of the free stretches, in order; no two touch.
+    free: Vec<(usize, usize)>,
 }
 
 // SAFETY: a slab owns its memory; what was cut from it is in no free stretch.
@@ -75,19 +74,22 @@ impl Slab {
     fn new(len: usize) -> Self {
         let memory = NonNull::from(Box::leak(vec![0.0; len + LINE].into_boxed_slice()));
         let first = memory.cast::<f32>().as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        Slab { memory, first, free: [(first, len)].into() }
+        Slab { memory, first, free: vec![(first, len)] }
     }
 
     /// Length, number of the slab and offset of the free stretches with at least `len` floats.
     fn stretches(&self, slab: usize, len: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-        self.free.iter().filter(move |&(_, &free)| free >= len).map(move |(&offset, &free)| (free, slab, offset))
+        self.free.iter().filter(move |stretch| stretch.1 >= len).map(move |&(offset, free)| (free, slab, offset))
     }
 
     fn take(&mut self, offset: usize, len: usize) -> NonNull<f32> {
-        let free = self.free.remove(&offset).unwrap_or_default();
-        assert!(free >= len, "a stretch that is not free");
+        let place = self.place(offset);
+        let (start, free) = self.free[place];
+        assert!(start == offset && free >= len, "a stretch that is not free");
         if free > len {
-            self.free.insert(offset + len, free - len);
+            self.free[place] = (offset + len, free - len);
+        } else {
+            self.free.remove(place);
         }
         // SAFETY: the stretch lies in the slab.
         unsafe { self.memory.cast::<f32>().add(offset) }
@@ -99,21 +101,33 @@ impl Slab {
     }
 
     fn give(&mut self, pointer: NonNull<f32>, len: usize) {
-        let mut offset = (pointer.addr().get() - self.memory.cast::<f32>().addr().get()) / size_of::<f32>();
-        let mut len = len;
-        if let Some(after) = self.free.remove(&(offset + len)) {
-            len += after;
+        let offset = (pointer.addr().get() - self.memory.cast::<f32>().addr().get()) / size_of::<f32>();
+        let place = self.place(offset);
+        self.free.insert(place, (offset, len));
+        // The one behind first: joining it leaves the places before it as they are.
+        self.join(place);
+        if let Some(before) = place.checked_sub(1) {
+            self.join(before);
         }
-        if let Some((&before, &free)) = self.free.range(..offset).next_back()
-            && before + free == offset
+    }
+
+    /// The number of free stretches before an offset.
+    fn place(&self, offset: usize) -> usize {
+        self.free.partition_point(|stretch| stretch.0 < offset)
+    }
+
+    /// Makes one of a free stretch and the next, if they touch.
+    fn join(&mut self, place: usize) {
+        if let Some(&(next, more)) = self.free.get(place + 1)
+            && self.free[place].0 + self.free[place].1 == next
         {
-            (offset, len) = (before, free + len);
+            self.free[place].1 += more;
+            self.free.remove(place + 1);
         }
-        self.free.insert(offset, len);
     }
 
     fn is_free(&self) -> bool {
-        self.free.get(&self.first).is_some_and(|&len| len == self.memory.len() - LINE)
+        self.free == [(self.first, self.memory.len() - LINE)]
     }
 }
 

@@ -31,7 +31,8 @@ pub fn stored(y: FlexTensor, float_type: DType) -> FlexTensor {
 /// A buffer as numbers of half the size.
 fn halves(buffer: &mut [f32], length: usize) -> &mut [bf16] {
     assert!(length.div_ceil(2) <= buffer.len(), "numbers of half the size");
-    // SAFETY: any bits are a bfloat16, of half a float's size and alignment.
+    // SAFETY: `length` numbers of half a float's size and alignment lie in the buffer, whose floats are initialised; each
+    // pattern of 16 bits is a bfloat16.
     unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), length) }
 }
 

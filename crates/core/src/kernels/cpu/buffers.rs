@@ -45,8 +45,9 @@ impl Arena {
 
     fn give(&mut self, pointer: NonNull<f32>, len: usize) {
         // Every buffer lies in a slab: none is dropped before its buffers are back.
-        let Some(slab) = self.slabs.iter().position(|slab| slab.holds(pointer)) else { return };
-        self.slabs[slab].give(pointer, len);
+        let place = |(slab, each): (usize, &Slab)| Some((slab, each.offset_of(pointer)?));
+        let Some((slab, offset)) = self.slabs.iter().enumerate().find_map(place) else { return };
+        self.slabs[slab].give(offset, len);
         if self.slabs[slab].is_free() && self.free() > MOST_FREE {
             self.slabs.swap_remove(slab);
         }
@@ -95,13 +96,13 @@ impl Slab {
         unsafe { self.memory.cast::<f32>().add(offset) }
     }
 
-    fn holds(&self, pointer: NonNull<f32>) -> bool {
-        let start = self.memory.cast::<f32>();
-        (start..end(start, self.memory.len())).contains(&pointer)
+    /// Where a buffer begins, if it lies in this slab.
+    fn offset_of(&self, pointer: NonNull<f32>) -> Option<usize> {
+        let bytes = pointer.addr().get().checked_sub(self.memory.cast::<f32>().addr().get())?;
+        Some(bytes / size_of::<f32>()).filter(|&offset| offset < self.memory.len())
     }
 
-    fn give(&mut self, pointer: NonNull<f32>, len: usize) {
-        let offset = (pointer.addr().get() - self.memory.cast::<f32>().addr().get()) / size_of::<f32>();
+    fn give(&mut self, offset: usize, len: usize) {
         let place = self.place(offset);
         self.free.insert(place, (offset, len));
         // The one behind first: joining it leaves the places before it as they are.
@@ -129,12 +130,6 @@ impl Slab {
     fn is_free(&self) -> bool {
         self.free == [(self.first, self.memory.len() - LINE)]
     }
-}
-
-/// The address behind the last float.
-fn end(start: NonNull<f32>, len: usize) -> NonNull<f32> {
-    // SAFETY: one past the end of an allocation.
-    unsafe { start.add(len) }
 }
 
 impl Drop for Slab {

@@ -36,6 +36,19 @@ pub fn shared_module() -> Vec<JsValue> {
     vec![wasm_bindgen::module(), wasm_bindgen::memory()]
 }
 
+/// Fills the registers of the kernels' compiler, once, when the module starts. The linker adds that to the start of *every* exported
+/// function of a module that does not ask for it, and the browser's answers come in through such functions: nine tenths of a train
+/// step were spent there.
+#[cfg(feature = "gpu")]
+#[wasm_bindgen(start)]
+fn run_constructors() {
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+    // SAFETY: made by the linker; what it calls may be called at any time (`inventory`'s documentation).
+    unsafe { __wasm_call_ctors() };
+}
+
 #[cfg(feature = "gpu")]
 #[wasm_bindgen(js_name = "openGraphicsCard")]
 pub async fn open_graphics_card(name: String, software: bool) -> Result<()> {

@@ -12,7 +12,7 @@ import {
 import { describe, expect, test } from "vitest";
 import { expectTensorClose, maxDifference, scaledTolerance } from "../closeness.js";
 import { need } from "../fixtures.js";
-import { tiny } from "./tiny.js";
+import { tiny, wide } from "./tiny.js";
 
 const sample = new Generator(1).randn([3, 3, 8, 8]);
 const target = new Generator(2).randn([3, 3, 8, 8]);
@@ -52,9 +52,14 @@ describe("devices", () => {
 });
 
 describe("the card computes what the CPU computes", () => {
-  test("outputs, losses, gradients, and weights after a step", async () => {
-    using onCard = await create("gpu");
-    using onCpu = await create("cpu");
+  test.each([
+    { products: "small", config: tiny },
+    { products: "large", config: wide },
+  ])("outputs, losses, gradients, and weights after a step, with $products products", async ({ config }) => {
+    const shape = [3, 3, config.sampleSize, config.sampleSize];
+    const [sample, target] = [new Generator(1).randn(shape), new Generator(2).randn(shape)];
+    using onCard = await UNet2DModel.create(config, { device: "gpu", generator: new Generator(0) });
+    using onCpu = await UNet2DModel.create(config, { device: "cpu", generator: new Generator(0) });
     expectTensorClose(await onCard.forward(sample, 10), await onCpu.forward(sample, 10), 1e-5);
     const losses = [];
     for (const unet of [onCard, onCpu]) {

@@ -131,9 +131,9 @@ pub fn add_rows<E: Float>(x: &[E], y: &mut [f32], item: usize, block: usize, row
     }
 }
 
-/// A thread's work: the sum of a column over a few rows, in the order of [`add_rows`].
+/// A thread's work where rows are few: the sum of a column of item `item`, in the order of [`add_rows`].
 #[cube]
-pub fn add_column(x: &[f32], y: &mut [f32], column: usize, rows: usize, columns: usize) {
+pub fn add_column<E: Float>(x: &[E], y: &mut [f32], item: usize, column: usize, rows: usize, columns: usize) {
     if column < columns {
         let mut sums = Array::<f32>::new(ROWS);
         #[unroll]
@@ -142,13 +142,13 @@ pub fn add_column(x: &[f32], y: &mut [f32], column: usize, rows: usize, columns:
             let mut row = 0usize;
             row += i;
             while row < rows {
-                sum += x[row * columns + column];
+                sum += f32::cast_from(x[(item * rows + row) * columns + column]);
                 row += ROWS;
             }
             sums[i] = sum;
         }
         let (even, odd) = (sums[0usize] + sums[4usize], sums[1usize] + sums[5usize]);
-        y[column] = even + (sums[2usize] + sums[6usize]) + (odd + (sums[3usize] + sums[7usize]));
+        y[item * columns + column] = even + (sums[2usize] + sums[6usize]) + (odd + (sums[3usize] + sums[7usize]));
     }
 }
 

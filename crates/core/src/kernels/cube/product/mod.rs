@@ -1,19 +1,23 @@
 //! Matrix products, which all convolutions and linear layers end in.
 //!
-//! A workgroup of 16 x 16 threads computes a tile of the result. It walks along the depth: a slice of both factors is loaded
-//! into shared memory while the slice before is multiplied out of it, and each thread keeps its part of the tile in
-//! registers. Which tile fits is a matter of shape alone, so that nothing is tuned at run time.
+//! Large products are cut into tiles that go through shared memory, small ones are computed where they lie. Which kernel and
+//! which tile fits is a matter of shape alone, so that nothing is tuned at run time.
 
-mod kernel;
+mod direct;
+mod fours;
+mod tiled;
 
-use super::tensors::{THREADS, buffer, element, empty_float32, vector_size};
+use super::tensors::{empty_float32, vector_size};
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::prelude::*;
+use direct::Strip;
 
 /// Threads of a workgroup along each side of the tile.
 const SIDE: usize = 16;
 /// Values that one load of shared memory moves.
 const WIDTH: usize = 4;
+
+/// How deep the slices are that are loaded at once.
+const DEPTH: usize = 16;
 
 /// The part of the result that one workgroup computes, and how deep a slice it loads at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,20 +61,32 @@ impl ProductShape {
             |rows: usize, columns: usize| self.batch * self.rows.div_ceil(rows) * self.columns.div_ceil(columns);
         let enough = 256;
         if self.columns > 64 && self.rows > 64 && tiles(128, 128) >= enough {
-            Tile { rows: 128, columns: 128, depth: 16 }
+            Tile { rows: 128, columns: 128, depth: DEPTH }
         } else if self.rows > 64 && tiles(128, 64) >= enough {
-            Tile { rows: 128, columns: 64, depth: 16 }
+            Tile { rows: 128, columns: 64, depth: DEPTH }
         } else {
-            Tile { rows: self.few_rows(), columns: 64, depth: 16 }
+            Tile { rows: self.few_rows(), columns: 64, depth: DEPTH }
         }
     }
 
-    /// The rows of a tile that the result fills: the Winograd points of a batch of one have 16 rows and fewer. Where the first
-    /// factor is stored the other way round, each of the 16 threads along the rows has four.
+    /// The rows of a tile that the result fills: at a batch of one, the deep layers of a model have a few tiles of pixels each.
+    /// Where the first factor is stored the other way round, each of the 16 threads along the rows has four.
     fn few_rows(&self) -> usize {
         const MOST: usize = 64;
         let fewest = if self.transposed == Transposed::First { 4 * SIDE } else { SIDE };
         self.rows.next_power_of_two().clamp(fewest, MOST)
+    }
+
+    /// What the kernel for small products computes in a thread, if this is one: a card has done it before the next launch is there, so
+    /// that waiting for each other at shared memory is all that a tile would add.
+    fn strip(&self) -> Option<Strip> {
+        const SMALL: usize = 1 << 24;
+        if self.batch * self.rows * self.depth * self.columns > SMALL {
+            return None;
+        }
+        let rows = if self.transposed == Transposed::First { WIDTH } else { self.rows.next_power_of_two().min(WIDTH) };
+        let depth = [DEPTH, WIDTH].into_iter().find(|depth| self.depth.is_multiple_of(*depth)).unwrap_or(1);
+        Some(Strip { rows, depth })
     }
 
     /// How many parts the depth is cut into, each summed by workgroups of its own, so that the card is busy
@@ -80,6 +96,18 @@ impl ProductShape {
         let tiles = self.batch * self.rows.div_ceil(tile.rows) * self.columns.div_ceil(tile.columns);
         let (enough, shallowest) = (512, 256);
         (enough / tiles).clamp(1, (self.depth / shallowest).max(1))
+    }
+
+    /// The depth of each of `parts`, in whole slices.
+    fn depth_per_part(&self, parts: usize) -> usize {
+        self.depth.div_ceil(parts).next_multiple_of(DEPTH)
+    }
+
+    /// Values that one load moves out of the first factor, the second, and into the result.
+    fn vectors(&self) -> [usize; 3] {
+        let first = if self.transposed == Transposed::First { self.rows } else { self.depth };
+        let second = if self.transposed == Transposed::Second { self.depth } else { self.columns };
+        [first, second, self.columns].map(vector_size)
     }
 }
 
@@ -131,42 +159,12 @@ fn partial_products(problem: ProductShape, a: &CubeTensor, b: &CubeTensor, split
     parts
 }
 
-fn launch(problem: ProductShape, a: &CubeTensor, b: &CubeTensor, finish: Finish, y: &CubeTensor, splits: usize) {
-    let ProductShape { batch, rows, depth, columns, transposed } = problem;
-    let tile = problem.tile();
-    let depth_per_split = depth.div_ceil(splits).next_multiple_of(tile.depth);
-    let count = CubeCount::Static(
-        columns.div_ceil(tile.columns) as u32,
-        rows.div_ceil(tile.rows) as u32,
-        (batch * splits) as u32,
-    );
-    let (bias, addend) = (finish.bias.unwrap_or(b), finish.addend.unwrap_or(b));
-    // SAFETY: the kernel checks rows, columns and depth against the extents of the buffers.
-    unsafe {
-        kernel::product_kernel::launch_unchecked(
-            &a.client,
-            count,
-            CubeDim::new_1d(THREADS),
-            vector_size(if transposed == Transposed::First { rows } else { depth }),
-            vector_size(if transposed == Transposed::Second { depth } else { columns }),
-            vector_size(columns),
-            buffer(a),
-            buffer(b),
-            buffer(bias),
-            buffer(addend),
-            buffer(y),
-            rows as u32,
-            depth as u32,
-            columns as u32,
-            batch as u32,
-            depth_per_split as u32,
-            finish.rows_per_sample as u32,
-            finish.scale,
-            tile,
-            transposed,
-            finish.bias.is_some(),
-            finish.kind,
-            [a, b, addend, y].map(element),
-        );
+fn launch(problem: ProductShape, a: &CubeTensor, b: &CubeTensor, finish: Finish, y: &CubeTensor, parts: usize) {
+    match problem.strip() {
+        Some(strip) => direct::launch(problem, strip, a, b, finish, y, parts),
+        None => tiled::launch(problem, a, b, finish, y, parts),
     }
 }
+
+#[cfg(test)]
+mod tests;

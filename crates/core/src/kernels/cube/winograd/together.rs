@@ -107,11 +107,13 @@ pub fn backward_points(
         sums: empty_float32(x, [shape.batch, c_out]),
     };
     let (input_channels, output_channels) = (channels_at_once(c_in), channels_at_once(c_out));
+    // A kernel without shared memory is quicker as a whole, and few pixels keep no thread waiting.
+    let sum_alone = shape.height * shape.width <= 256;
     let parts = [
         workgroups(tiles(shape) * c_in / input_channels),
         workgroups(tiles(shape) * c_out / output_channels),
         workgroups(c_in * c_out),
-        shape.batch * c_out.div_ceil(COLUMNS),
+        if sum_alone { workgroups(shape.batch * c_out) } else { shape.batch * c_out.div_ceil(COLUMNS) },
     ];
     let (count, threads) = grid(x, &parts);
     // SAFETY: each part stops at its last tile or filter.
@@ -140,6 +142,7 @@ pub fn backward_points(
             c_in as u32,
             c_out as u32,
             shape.upsample,
+            sum_alone,
             element(x),
         );
     }
@@ -167,6 +170,7 @@ fn backward_points_kernel<E: Float, N: Size, M: Size>(
     c_in: u32,
     c_out: u32,
     #[comptime] upsample: bool,
+    #[comptime] sum_alone: bool,
     #[define(E)] _element: ElemType,
 ) {
     let (c_in, c_out) = (c_in as usize, c_out as usize);
@@ -175,9 +179,17 @@ fn backward_points_kernel<E: Float, N: Size, M: Size>(
     let first_filter = first_gradient + gradient_workgroups as usize * THREADS as usize;
     let first_sum = (image_workgroups + gradient_workgroups + filter_workgroups) as usize;
     if CUBE_POS >= first_sum {
-        let (item, block) = ((CUBE_POS - first_sum) % batch, (CUBE_POS - first_sum) / batch);
-        // Blocks behind the last column have no work.
-        add_rows::<E>(gradient_values, sums, item, block, height * width, c_out);
+        if comptime!(sum_alone) {
+            let position = ABSOLUTE_POS - first_sum * THREADS as usize;
+            let (item, column) = (position / c_out, position % c_out);
+            if item < batch {
+                add_column::<E>(gradient_values, sums, item, column, height * width, c_out);
+            }
+        } else {
+            let (item, block) = ((CUBE_POS - first_sum) % batch, (CUBE_POS - first_sum) / batch);
+            // Blocks behind the last column have no work.
+            add_rows::<E>(gradient_values, sums, item, block, height * width, c_out);
+        }
     } else if ABSOLUTE_POS < first_gradient {
         input_tile::<E, N>(x, inputs, ABSOLUTE_POS, batch, height, width, c_in / N::value(), upsample);
     } else if ABSOLUTE_POS < first_filter {
@@ -258,6 +270,6 @@ fn gradients_kernel<E: Float, N: Size>(
     } else if ABSOLUTE_POS < first_bias {
         filter_gradient(parts, dw, ABSOLUTE_POS - first_filter, c_in * c_out, count as usize);
     } else {
-        add_column(sums, db, ABSOLUTE_POS - first_bias, batch, c_out);
+        add_column::<f32>(sums, db, 0usize, ABSOLUTE_POS - first_bias, batch, c_out);
     }
 }

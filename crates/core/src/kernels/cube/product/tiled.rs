@@ -1,44 +1,53 @@
-//! The kernel of the matrix products: a tile of the result in registers, slices of both factors in shared memory.
+//! The kernel of large products. A workgroup of 16 x 16 threads computes a tile of the result. It walks along the depth: a slice of
+//! both factors is loaded into shared memory while the slice before is multiplied out of it, and each thread keeps its part of the
+//! tile in registers.
 
-use super::{Addend, SIDE, Tile, Transposed, WIDTH};
-use crate::kernels::cube::tensors::THREADS;
+use super::fours::{Four, Place, finish_four, load_four};
+use super::{Addend, Finish, ProductShape, SIDE, Tile, Transposed, WIDTH};
+use crate::kernels::cube::tensors::{THREADS, buffer, element};
+use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-type Four = Vector<f32, Const<4>>;
-
-/// Four values of row `row`, from column `column` on; zeros outside.
-#[cube]
-fn load_four<E: Float, N: Size>(
-    x: &[Vector<E, N>],
-    start: usize,
-    row: usize,
-    column: usize,
-    rows: usize,
-    columns: usize,
-) -> Four {
-    let width = N::value();
-    let mut four = Four::new(0.0f32);
-    if row < rows {
-        let at = start + row * columns + column;
-        if comptime!(width == 4) {
-            if column < columns {
-                let loaded = x[at / 4];
-                #[unroll]
-                for i in 0..4usize {
-                    four.insert(i, f32::cast_from(loaded.extract(i)));
-                }
-            }
-        } else {
-            #[unroll]
-            for i in 0..4usize {
-                if column + i < columns {
-                    four.insert(i, f32::cast_from(x[at + i].extract(0usize)));
-                }
-            }
-        }
+/// The product in `y`, of `parts` of the depth one after another.
+pub fn launch(problem: ProductShape, a: &CubeTensor, b: &CubeTensor, finish: Finish, y: &CubeTensor, parts: usize) {
+    let ProductShape { batch, rows, depth, columns, transposed } = problem;
+    let tile = problem.tile();
+    let count = CubeCount::Static(
+        columns.div_ceil(tile.columns) as u32,
+        rows.div_ceil(tile.rows) as u32,
+        (batch * parts) as u32,
+    );
+    let (bias, addend) = (finish.bias.unwrap_or(b), finish.addend.unwrap_or(b));
+    let [a_vector, b_vector, y_vector] = problem.vectors();
+    // SAFETY: the kernel checks rows, columns and depth against the extents of the buffers.
+    unsafe {
+        tiled_kernel::launch_unchecked(
+            &a.client,
+            count,
+            CubeDim::new_1d(THREADS),
+            a_vector,
+            b_vector,
+            y_vector,
+            buffer(a),
+            buffer(b),
+            buffer(bias),
+            buffer(addend),
+            buffer(y),
+            rows as u32,
+            depth as u32,
+            columns as u32,
+            batch as u32,
+            problem.depth_per_part(parts) as u32,
+            finish.rows_per_sample as u32,
+            finish.scale,
+            tile,
+            transposed,
+            finish.bias.is_some(),
+            finish.kind,
+            [a, b, addend, y].map(element),
+        );
     }
-    four
 }
 
 /// Where a workgroup's slices of both factors lie.
@@ -174,7 +183,7 @@ fn tile_row(thread: usize, #[comptime] index: usize, #[comptime] transposed: boo
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "buffers and sizes of a kernel")]
-pub fn product_kernel<A: Float, B: Float, P: Float, Y: Float, NA: Size, NB: Size, NY: Size>(
+fn tiled_kernel<A: Float, B: Float, P: Float, Y: Float, NA: Size, NB: Size, NY: Size>(
     a: &[Vector<A, NA>],
     b: &[Vector<B, NB>],
     bias: &[Vector<f32, NY>],
@@ -257,42 +266,9 @@ pub fn product_kernel<A: Float, B: Float, P: Float, Y: Float, NA: Size, NB: Size
         #[unroll]
         for j in 0..column_registers {
             let column = first_column + (thread_column + comptime!(j * SIDE)) * WIDTH;
-            let mut value = sums[comptime!(i * column_registers + j)];
-            if comptime!(has_bias) {
-                value += load_four::<f32, NY>(bias, 0usize, 0usize, column, 1usize, columns);
-            }
-            if comptime!(kind == Addend::SampleBias) {
-                value += load_four::<P, NY>(addend, 0usize, row / rows_per_sample as usize, column, rows, columns);
-            }
-            if comptime!(kind == Addend::Residual) {
-                value += load_four::<P, NY>(addend, 0usize, row, column, rows, columns);
-            }
-            value = value * Four::new(scale);
-            if row < rows {
-                store_four::<Y, NY>(y, result + row * columns, column, columns, value);
-            }
-        }
-    }
-}
-
-#[cube]
-fn store_four<Y: Float, N: Size>(y: &mut [Vector<Y, N>], line: usize, column: usize, columns: usize, value: Four) {
-    let width = N::value();
-    if comptime!(width == 4) {
-        if column < columns {
-            let mut whole = Vector::<Y, N>::empty();
-            #[unroll]
-            for i in 0..N::value() {
-                whole.insert(i, Y::cast_from(value.extract(i)));
-            }
-            y[(line + column) / 4] = whole;
-        }
-    } else {
-        #[unroll]
-        for i in 0..4usize {
-            if column + i < columns {
-                y[line + column + i] = Vector::<Y, N>::new(Y::cast_from(value.extract(i)));
-            }
+            let place = Place { start: result, row, column, rows, columns, rows_per_sample: rows_per_sample as usize };
+            let sum = sums[comptime!(i * column_registers + j)];
+            finish_four::<P, Y, NY>(sum, bias, addend, y, &place, scale, has_bias, kind);
         }
     }
 }

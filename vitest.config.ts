@@ -24,11 +24,13 @@ interface EngineOptions {
 
 /** Whatever runs a model or trains one: as much of it as a card gets through in minutes. */
 const MODEL_TESTS = {
-  swiftshader: [],
+  swiftshader: ["unet-2d-model", "training", "pipelines", "scheduler-loops"],
   // Not unet-2d-formula: eight steps of the course's model, half a minute each.
   lavapipe: ["unet-2d-model", "training", "pipelines", "scheduler-loops"],
   hardware: ["unet-2d-model", "unet-2d-formula", "training", "pipelines", "scheduler-loops"],
 };
+
+const modelTests = (card: keyof typeof MODEL_TESTS) => MODEL_TESTS[card].map((name) => `test/${name}.test.ts`);
 
 function graphicsCard() {
   const adapter = testAdapter();
@@ -40,7 +42,7 @@ function graphicsCard() {
   Object.assign(process.env, adapter.environment);
   return [
     engine("gpu", "ts/src/node.ts", {
-      include: [...MODEL_TESTS[adapter.name].map((name) => `test/${name}.test.ts`), "test/gpu/*.test.ts"],
+      include: [...modelTests(adapter.name), "test/gpu/*.test.ts"],
       env: { EMBERWING_ADDON: "emberwing-gpu", EMBERWING_DEVICE: "gpu", EMBERWING_TEST_ADAPTER: adapter.name },
       testTimeout: 600_000,
     }),
@@ -92,7 +94,7 @@ function inChromium() {
       env: { EMBERWING_ENGINE: "wasm" },
     }),
     page("webgpu", WEBGPU_FLAGS, {
-      include: ["test/gpu/device.test.ts", "test/webgpu/*.test.ts"],
+      include: [...modelTests("swiftshader"), "test/gpu/device.test.ts", "test/webgpu/*.test.ts"],
       setupFiles: ["test/webgpu/setup.ts"],
       env: { EMBERWING_ENGINE: "webgpu" },
       testTimeout: 600_000,

@@ -23,11 +23,12 @@ interface EngineOptions {
 }
 
 /** Whatever runs a model or trains one: as much of it as a card gets through in minutes. */
+const RUN_MODELS = ["unet-2d-model", "training", "pipelines", "scheduler-loops"];
 const MODEL_TESTS = {
-  swiftshader: ["unet-2d-model", "training", "pipelines", "scheduler-loops"],
-  // Not unet-2d-formula: eight steps of the course's model, half a minute each.
-  lavapipe: ["unet-2d-model", "training", "pipelines", "scheduler-loops"],
-  hardware: ["unet-2d-model", "unet-2d-formula", "training", "pipelines", "scheduler-loops"],
+  swiftshader: RUN_MODELS,
+  lavapipe: RUN_MODELS,
+  // Eight steps of the course's model.
+  hardware: [...RUN_MODELS, "unet-2d-formula"],
 };
 
 const modelTests = (card: keyof typeof MODEL_TESTS) => MODEL_TESTS[card].map((name) => `test/${name}.test.ts`);

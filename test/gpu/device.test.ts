@@ -16,7 +16,8 @@ import { tiny, wide } from "./tiny.js";
 
 const sample = new Generator(1).randn([3, 3, 8, 8]);
 const target = new Generator(2).randn([3, 3, 8, 8]);
-const create = (device: string) => UNet2DModel.create(tiny, { device, generator: new Generator(0) });
+const create = (device: string, config: typeof tiny | typeof wide = tiny) =>
+  UNet2DModel.create(config, { device, generator: new Generator(0) });
 
 describe("devices", () => {
   test("the CPU first, then cards with name and interface", () => {
@@ -58,8 +59,8 @@ describe("the card computes what the CPU computes", () => {
   ])("outputs, losses, gradients, and weights after a step, with $products products", async ({ config }) => {
     const shape = [3, 3, config.sampleSize, config.sampleSize];
     const [sample, target] = [new Generator(1).randn(shape), new Generator(2).randn(shape)];
-    using onCard = await UNet2DModel.create(config, { device: "gpu", generator: new Generator(0) });
-    using onCpu = await UNet2DModel.create(config, { device: "cpu", generator: new Generator(0) });
+    using onCard = await create("gpu", config);
+    using onCpu = await create("cpu", config);
     expectTensorClose(await onCard.forward(sample, 10), await onCpu.forward(sample, 10), 1e-5);
     const losses = [];
     for (const unet of [onCard, onCpu]) {

@@ -1,7 +1,7 @@
 //! The kernel of small products. A thread computes four columns of a few rows and reads what it needs where it lies: no shared
 //! memory, nobody waits for anybody. Sums have the order of the kernel of large products, so that both give the same bits.
 
-use super::fours::{Four, Place, finish_four, load_inside};
+use super::fours::{Four, Place, finish_four, load_inside, put_across};
 use super::{Addend, Finish, ProductShape, Transposed, WIDTH};
 use crate::kernels::cube::tensors::{buffer, element, elementwise};
 use burn_cubecl::tensor::CubeTensor;
@@ -13,6 +13,13 @@ use cubecl::prelude::*;
 pub struct Strip {
     pub rows: usize,
     pub depth: usize,
+}
+
+impl Strip {
+    /// Places along the depth that one vector holds.
+    fn steps(self) -> usize {
+        self.depth.min(WIDTH)
+    }
 }
 
 /// The product in `y`, of `parts` of the depth one after another.
@@ -74,7 +81,7 @@ fn load_first<A: Float, N: Size>(
     #[comptime] strip: Strip,
     #[comptime] turned: bool,
 ) -> Array<Four> {
-    let steps = comptime!(Ord::min(strip.depth, 4));
+    let steps = comptime!(strip.steps());
     let mut left = Array::<Four>::new(comptime!(if turned { steps } else { strip.rows }));
     if comptime!(turned) {
         #[unroll]
@@ -102,7 +109,7 @@ fn load_second<B: Float, N: Size>(
     #[comptime] strip: Strip,
     #[comptime] turned: bool,
 ) -> Array<Four> {
-    let steps = comptime!(Ord::min(strip.depth, 4));
+    let steps = comptime!(strip.steps());
     let mut right = Array::<Four>::new(steps);
     if comptime!(turned) {
         #[unroll]
@@ -112,12 +119,7 @@ fn load_second<B: Float, N: Size>(
         #[unroll]
         for i in 0..4usize {
             let line = load_inside::<B, N>(b, start + min(column + i, columns - 1) * depth, at, depth);
-            #[unroll]
-            for k in 0..steps {
-                let mut whole = right[k];
-                whole.insert(i, line.extract(k));
-                right[k] = whole;
-            }
+            put_across(&mut right, line, i, steps);
         }
     } else {
         #[unroll]
@@ -152,9 +154,9 @@ fn direct_kernel<A: Float, B: Float, P: Float, Y: Float, NA: Size, NB: Size, NY:
 ) {
     let (rows, depth, columns, batch) = (rows as usize, depth as usize, columns as usize, batch as usize);
     let height = comptime!(strip.rows);
-    let columns_in_fours = columns.div_ceil(4);
+    let columns_in_fours = columns.div_ceil(WIDTH);
     let strips = rows.div_ceil(height);
-    let column = ABSOLUTE_POS % columns_in_fours * 4;
+    let column = ABSOLUTE_POS % columns_in_fours * WIDTH;
     let strip_and_item = ABSOLUTE_POS / columns_in_fours;
     let first_row = strip_and_item % strips * height;
     let part_and_item = strip_and_item / strips;
@@ -173,12 +175,12 @@ fn direct_kernel<A: Float, B: Float, P: Float, Y: Float, NA: Size, NB: Size, NY:
     }
     let first_turned = comptime!(transposed == Transposed::First);
     let second_turned = comptime!(transposed == Transposed::Second);
-    let steps = comptime!(Ord::min(strip.depth, 4));
+    let steps = comptime!(strip.steps());
     let mut at = begin;
     while at < end {
         #[unroll]
         for chunk in 0..comptime!(strip.depth / steps) {
-            let here = at + comptime!(chunk * 4);
+            let here = at + comptime!(chunk * WIDTH);
             let left = load_first::<A, NA>(a, a_start, first_row, here, rows, depth, strip, first_turned);
             let right = load_second::<B, NB>(b, b_start, column, here, columns, depth, strip, second_turned);
             #[unroll]

@@ -5,6 +5,28 @@ use cubecl::prelude::*;
 
 pub type Four = Vector<f32, Const<4>>;
 
+/// A vector of four, which the compiler knows as one of `N`.
+#[cube]
+fn widen_four<E: Float, N: Size>(loaded: Vector<E, N>) -> Four {
+    let mut four = Four::new(0.0f32);
+    #[unroll]
+    for i in 0..4usize {
+        four.insert(i, f32::cast_from(loaded.extract(i)));
+    }
+    four
+}
+
+/// Puts `line` across the first `count` of `fours`, into entry `entry` of each: four lines so put are turned.
+#[cube]
+pub fn put_across(fours: &mut Array<Four>, line: Four, #[comptime] entry: usize, #[comptime] count: usize) {
+    #[unroll]
+    for k in 0..count {
+        let mut four = fours[k];
+        four.insert(entry, line.extract(k));
+        fours[k] = four;
+    }
+}
+
 /// Four values of row `row`, from column `column` on; zeros outside.
 #[cube]
 pub fn load_four<E: Float, N: Size>(
@@ -21,11 +43,7 @@ pub fn load_four<E: Float, N: Size>(
         let at = start + row * columns + column;
         if comptime!(width == 4) {
             if column < columns {
-                let loaded = x[at / 4];
-                #[unroll]
-                for i in 0..4usize {
-                    four.insert(i, f32::cast_from(loaded.extract(i)));
-                }
+                four = widen_four::<E, N>(x[at / 4]);
             }
         } else {
             #[unroll]
@@ -46,11 +64,7 @@ pub fn load_inside<E: Float, N: Size>(x: &[Vector<E, N>], start: usize, within: 
     let width = N::value();
     let mut four = Four::new(0.0f32);
     if comptime!(width == 4) {
-        let loaded = x[(start + within) / 4];
-        #[unroll]
-        for i in 0..4usize {
-            four.insert(i, f32::cast_from(loaded.extract(i)));
-        }
+        four = widen_four::<E, N>(x[(start + within) / 4]);
     } else {
         #[unroll]
         for i in 0..4usize {

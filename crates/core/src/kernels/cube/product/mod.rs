@@ -19,12 +19,11 @@ const WIDTH: usize = 4;
 /// How deep the slices are that are loaded at once.
 const DEPTH: usize = 16;
 
-/// The part of the result that one workgroup computes, and how deep a slice it loads at once.
+/// The part of the result that one workgroup computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
     rows: usize,
     columns: usize,
-    depth: usize,
 }
 
 impl Tile {
@@ -61,11 +60,11 @@ impl ProductShape {
             |rows: usize, columns: usize| self.batch * self.rows.div_ceil(rows) * self.columns.div_ceil(columns);
         let enough = 256;
         if self.columns > 64 && self.rows > 64 && tiles(128, 128) >= enough {
-            Tile { rows: 128, columns: 128, depth: DEPTH }
+            Tile { rows: 128, columns: 128 }
         } else if self.rows > 64 && tiles(128, 64) >= enough {
-            Tile { rows: 128, columns: 64, depth: DEPTH }
+            Tile { rows: 128, columns: 64 }
         } else {
-            Tile { rows: self.few_rows(), columns: 64, depth: DEPTH }
+            Tile { rows: self.few_rows(), columns: 64 }
         }
     }
 

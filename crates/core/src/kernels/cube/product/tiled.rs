@@ -2,8 +2,8 @@
 //! both factors is loaded into shared memory while the slice before is multiplied out of it, and each thread keeps its part of the
 //! tile in registers.
 
-use super::fours::{Four, Place, finish_four, load_four};
-use super::{Addend, Finish, ProductShape, SIDE, Tile, Transposed, WIDTH};
+use super::fours::{Four, Place, finish_four, load_four, put_across};
+use super::{Addend, DEPTH, Finish, ProductShape, SIDE, Tile, Transposed, WIDTH};
 use crate::kernels::cube::tensors::{THREADS, buffer, element};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
@@ -79,10 +79,10 @@ fn load_slices<A: Float, B: Float, NA: Size, NB: Size>(
 ) {
     let thread = UNIT_POS as usize;
     let first_turned = comptime!(transposed == Transposed::First);
-    let a_line = comptime!(if first_turned { tile.rows / WIDTH } else { tile.depth / WIDTH });
+    let a_line = comptime!(if first_turned { tile.rows / WIDTH } else { DEPTH / WIDTH });
     let b_line = comptime!(tile.columns / WIDTH);
     #[unroll]
-    for i in 0..comptime!((tile.rows * tile.depth / WIDTH).div_ceil(THREADS as usize)) {
+    for i in 0..comptime!((tile.rows * DEPTH / WIDTH).div_ceil(THREADS as usize)) {
         let index = thread + comptime!(i * THREADS as usize);
         let line = index / a_line;
         let within = index % a_line * WIDTH;
@@ -98,7 +98,7 @@ fn load_slices<A: Float, B: Float, NA: Size, NB: Size>(
         load_turned::<B, NB>(b, b_next, slices, at, tile);
     } else {
         #[unroll]
-        for i in 0..comptime!((tile.columns * tile.depth / WIDTH).div_ceil(THREADS as usize)) {
+        for i in 0..comptime!((tile.columns * DEPTH / WIDTH).div_ceil(THREADS as usize)) {
             let index = thread + comptime!(i * THREADS as usize);
             let line = index / b_line;
             let within = index % b_line * WIDTH;
@@ -124,7 +124,7 @@ fn load_turned<B: Float, N: Size>(
     at: usize,
     #[comptime] tile: Tile,
 ) {
-    let squares = comptime!(tile.depth / WIDTH);
+    let squares = comptime!(DEPTH / WIDTH);
     let (column, depth) = (UNIT_POS as usize / squares * WIDTH, UNIT_POS as usize % squares * WIDTH);
     if column < comptime!(tile.columns) {
         #[unroll]
@@ -135,12 +135,7 @@ fn load_turned<B: Float, N: Size>(
         for i in 0..4usize {
             let line = slices.first_column + column + i;
             let loaded = load_four::<B, N>(b, slices.b_start, line, at + depth, slices.columns, slices.depth);
-            #[unroll]
-            for k in 0..4usize {
-                let mut turned = b_next[k];
-                turned.insert(i, loaded.extract(k));
-                b_next[k] = turned;
-            }
+            put_across(b_next, loaded, i, 4usize);
         }
     }
 }
@@ -149,9 +144,9 @@ fn load_turned<B: Float, N: Size>(
 #[cube]
 fn store_second(b_shared: &mut Shared<[Four]>, b_next: &Array<Four>, #[comptime] tile: Tile, #[comptime] turned: bool) {
     let thread = UNIT_POS as usize;
-    let b_vectors = comptime!(tile.columns * tile.depth / WIDTH);
+    let b_vectors = comptime!(tile.columns * DEPTH / WIDTH);
     if comptime!(turned) {
-        let squares = comptime!(tile.depth / WIDTH);
+        let squares = comptime!(DEPTH / WIDTH);
         let b_line = comptime!(tile.columns / WIDTH);
         let (column, depth) = (thread / squares, thread % squares * WIDTH);
         if column < b_line {
@@ -207,7 +202,6 @@ fn tiled_kernel<A: Float, B: Float, P: Float, Y: Float, NA: Size, NB: Size, NY: 
     let (thread_row, thread_column) = (thread / SIDE, thread % SIDE);
     let item = (CUBE_POS_Z % batch) as usize;
     let part = CUBE_POS_Z / batch;
-    let tile_depth = comptime!(tile.depth);
     let first_turned = comptime!(transposed == Transposed::First);
     let first_row = CUBE_POS_Y as usize * comptime!(tile.rows);
     let first_column = CUBE_POS_X as usize * comptime!(tile.columns);
@@ -217,8 +211,8 @@ fn tiled_kernel<A: Float, B: Float, P: Float, Y: Float, NA: Size, NB: Size, NY: 
     let end = min(begin + depth_per_split as usize, depth);
 
     // Vectors along the depth (first factor as it is) or along the rows (transposed).
-    let a_vectors = comptime!(tile.rows * tile.depth / WIDTH);
-    let b_vectors = comptime!(tile.columns * tile.depth / WIDTH);
+    let a_vectors = comptime!(tile.rows * DEPTH / WIDTH);
+    let b_vectors = comptime!(tile.columns * DEPTH / WIDTH);
     let a_loads = comptime!(a_vectors.div_ceil(THREADS as usize));
     let second_turned = comptime!(transposed == Transposed::Second);
     let b_loads = comptime!(if second_turned { WIDTH } else { b_vectors.div_ceil(THREADS as usize) });
@@ -249,7 +243,7 @@ fn tiled_kernel<A: Float, B: Float, P: Float, Y: Float, NA: Size, NB: Size, NY: 
         }
         store_second(&mut b_shared, &b_next, tile, second_turned);
         sync_cube();
-        at += tile_depth;
+        at += DEPTH;
         // On its way while this slice is multiplied; behind the last there are zeros, or values that nobody uses.
         load_slices::<A, B, NA, NB>(a, b, &mut a_next, &mut b_next, &slices, at, tile, transposed);
         if comptime!(first_turned) {
@@ -285,7 +279,7 @@ fn multiply(
 ) {
     let row_registers = comptime!(tile.registers()[0]);
     let column_registers = comptime!(tile.registers()[1]);
-    let a_line = comptime!(tile.depth / WIDTH);
+    let a_line = comptime!(DEPTH / WIDTH);
     let b_line = comptime!(tile.columns / WIDTH);
     let mut left = Array::<Four>::new(row_registers);
     let mut right = Array::<Four>::new(column_registers);
@@ -331,7 +325,7 @@ fn multiply_transposed(
     let mut left = Array::<Four>::new(row_vectors);
     let mut right = Array::<Four>::new(column_registers);
     #[unroll]
-    for k in 0..comptime!(tile.depth) {
+    for k in 0..comptime!(DEPTH) {
         #[unroll]
         for i in 0..row_vectors {
             left[i] = a[comptime!(k * a_line + i * SIDE) + thread_row];

@@ -108,7 +108,8 @@ pub fn backward_points(
     };
     let (input_channels, output_channels) = (channels_at_once(c_in), channels_at_once(c_out));
     // A kernel without shared memory is quicker as a whole, and few pixels keep no thread waiting.
-    let sum_alone = shape.height * shape.width <= 256;
+    const FEW_PIXELS: usize = 256;
+    let sum_alone = shape.height * shape.width <= FEW_PIXELS;
     let parts = [
         workgroups(tiles(shape) * c_in / input_channels),
         workgroups(tiles(shape) * c_out / output_channels),

@@ -79,8 +79,11 @@ impl ProductShape {
     /// What the kernel for small products computes in a thread, if this is one: a card has done it before the next launch is there, so
     /// that waiting for each other at shared memory is all that a tile would add.
     fn strip(&self) -> Option<Strip> {
-        const SMALL: usize = 1 << 24;
-        if self.batch * self.rows * self.depth * self.columns > SMALL {
+        // In 64 bits: a page counts sizes in 32, in which the product of a large one may be small again.
+        const SMALL: u64 = 1 << 24;
+        let multiplications: u64 =
+            [self.batch, self.rows, self.depth, self.columns].iter().map(|&extent| extent as u64).product();
+        if multiplications > SMALL {
             return None;
         }
         let rows = if self.transposed == Transposed::First { WIDTH } else { self.rows.next_power_of_two().min(WIDTH) };

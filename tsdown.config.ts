@@ -53,6 +53,8 @@ export default defineConfig([
     platform: "browser",
     dts: true,
     outExtensions: () => ({ js: ".mjs", dts: ".d.mts" }),
+    // A page downloads no comments: the declarations have those of the API, the source maps all.
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: false } },
     plugins: [wasmBesideEntry],
   },
   studioPage,

@@ -18,12 +18,12 @@ async function withImports(path: string, found = new Map<string, Buffer>()): Pro
   return found;
 }
 
-test("the browser's JavaScript is at most 60 KB", async () => {
+test("the browser's JavaScript is at most 50 KB", async () => {
   const modules = await withImports("browser.mjs");
   expect([...modules.keys()]).toContain("wasm/emberwing.js");
   const size = [...modules.values()].reduce((sum, content) => sum + gzipSync(content, { level: 9 }).length, 0);
   console.log(`browser entry: ${(size / 1000).toFixed(1)} KB of JavaScript (gzip)`);
-  expect(size).toBeLessThanOrEqual(60_000);
+  expect(size).toBeLessThanOrEqual(50_000);
 });
 
 test.for([

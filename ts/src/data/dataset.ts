@@ -1,3 +1,4 @@
+import type { Callback } from "../callback.js";
 import type { DatasetHandle } from "../core.js";
 import { enqueue } from "../engine.js";
 import { checkInteger } from "../options.js";
@@ -7,7 +8,7 @@ import type { Tensor } from "../tensor.js";
 interface DatasetTraits {
   classNames: readonly string[];
   streaming: boolean | undefined;
-  onWarning: ((message: string) => void) | undefined;
+  onWarning: Callback<string> | undefined;
 }
 
 /**
@@ -23,7 +24,7 @@ export class Dataset extends Resource<DatasetHandle> {
   readonly classNames: readonly string[];
 
   /** Where warnings of images go that are read while batches are drawn. */
-  readonly #onWarning: ((message: string) => void) | undefined;
+  readonly #onWarning: Callback<string> | undefined;
 
   private constructor(handle: DatasetHandle, length: number, shape: Uint32Array, traits: DatasetTraits) {
     super(handle);
@@ -53,7 +54,7 @@ export class Dataset extends Resource<DatasetHandle> {
     while (this.#onWarning) {
       const problem = await enqueue(() => this.handle.takeProblem());
       if (!problem) return;
-      this.#onWarning(`skipped ${problem}`);
+      await this.#onWarning(`skipped ${problem}`);
     }
   }
 }

@@ -1,4 +1,5 @@
 /** A data set on the hub: which of its files are training images, and where they lie once they are downloaded. */
+import type { Callback } from "../callback.js";
 import { EmberwingError } from "../errors.js";
 import { hubRepo } from "../hub/hub-repo.js";
 import type { ReadableFiles } from "../platform/files.js";
@@ -16,21 +17,22 @@ export interface HubDataset {
 
 export async function openHubDataset(
   source: `hub:${string}`,
-  options: HubOptions & { onWarning?: (message: string) => void },
+  options: HubOptions & { onWarning?: Callback<string> },
 ): Promise<HubDataset> {
   const { revision, token, signal, onProgress, onWarning = console.warn } = options;
   const repo = hubRepo("dataset", source);
+  const stop = new AbortController();
   const snapshot = await hub(`loading ${source}`).open(repo, {
-    ...{ revision, token, signal, onProgress },
+    ...{ revision, token, onProgress, signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal },
   });
   const name = source + snapshot.note;
   const all = imageFiles(name, snapshot.paths);
   const chosen = trainingSplit(name, all);
-  if (snapshot.note !== "") onWarning(`${name}: takes the ${all.length} files that are there`);
+  if (snapshot.note !== "") await onWarning(`${name}: takes the ${all.length} files that are there`);
   if (chosen.length < all.length) {
-    onWarning(`${source}: takes the ${chosen.length} files of the training split, of ${all.length}`);
+    await onWarning(`${source}: takes the ${chosen.length} files of the training split, of ${all.length}`);
   }
-  const places = await fetchAll(snapshot, chosen);
+  const places = await fetchAll(snapshot, chosen, stop);
   const [first = "", place = ""] = [chosen[0], places[0]];
   return {
     path: place.slice(0, place.length - first.length - 1),
@@ -75,7 +77,8 @@ function trainingSplit(name: string, paths: string[]): string[] {
 /** Small files take longer to ask for than to send. */
 const AT_ONCE = 8;
 
-async function fetchAll(snapshot: HubSnapshot, paths: readonly string[]): Promise<string[]> {
+/** @param stop Ends the transfers that are under way when one fails. */
+async function fetchAll(snapshot: HubSnapshot, paths: readonly string[], stop: AbortController): Promise<string[]> {
   const places: string[] = new Array(paths.length);
   // A generator, because a loop that fails closes it for the others too.
   const queue = (function* () {
@@ -84,6 +87,13 @@ async function fetchAll(snapshot: HubSnapshot, paths: readonly string[]): Promis
   const work = async (): Promise<void> => {
     for (const [index, path] of queue) places[index] = await snapshot.file(path);
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  const workers = Array.from({ length: AT_ONCE }, work);
+  try {
+    await Promise.all(workers);
+  } catch (error) {
+    stop.abort();
+    await Promise.allSettled(workers);
+    throw error;
+  }
   return places;
 }

@@ -1,4 +1,5 @@
 /** Encoded images one after the other, from a folder or from memory, and their way into a data set. */
+import type { Callback } from "../callback.js";
 import type { DatasetHandle } from "../core.js";
 import { enqueue } from "../engine.js";
 import { EmberwingError } from "../errors.js";
@@ -11,7 +12,7 @@ export interface ImageOptions {
   /** Refuse images that do not decode. Default false: they are skipped with a warning. */
   strict?: boolean;
   /** Told of every skipped image. Default `console.warn`. */
-  onWarning?: (message: string) => void;
+  onWarning?: Callback<string>;
   /** Stops the loading. */
   signal?: AbortSignal;
 }
@@ -99,7 +100,7 @@ export async function addImages(
       if (label !== undefined) labels.push(label);
     } catch (error) {
       if (strict || !(error instanceof EmberwingError) || error.code !== "InvalidImage") throw error;
-      onWarning(`skipped ${error.message}`);
+      await onWarning(`skipped ${error.message}`);
     }
   }
   if (added === 0) throw new EmberwingError("MissingFile", `${source}: expected at least one image that can be read`);

@@ -1,5 +1,6 @@
 /** The denoising loop of all pipelines; each step is one call into the core. */
 
+import type { Callback } from "../callback.js";
 import type { DenoisingHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import type { UNet2DModel } from "../models/unet-2d-model.js";
@@ -23,7 +24,7 @@ export interface Denoising {
   /** Starts from a picture in place of noise alone, at number `beginIndex` of the timesteps. */
   from?: { image: Tensor; beginIndex: number } | undefined;
   stepOptions?: Pick<StepOptions, "eta">;
-  onStep: ((progress: StepProgress) => void) | undefined;
+  onStep: Callback<StepProgress> | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -60,7 +61,7 @@ export async function denoise({
     const timesteps = scheduler.timesteps.slice(from?.beginIndex);
     for (const [index, timestep] of timesteps.entries()) {
       await enqueue(() => loop.handle.step());
-      onStep?.({ step: index + 1, timestep, total: timesteps.length });
+      await onStep?.({ step: index + 1, timestep, total: timesteps.length });
       signal?.throwIfAborted();
     }
     return { data: await enqueue(() => loop.handle.sample()), shape };

@@ -1,3 +1,4 @@
+import type { Callback } from "../callback.js";
 import { checkRepoId, type HubRepo } from "../hub/hub-repo.js";
 import { MODEL_CARD, MODEL_CARD_OPTIONS, type ModelCardOptions, modelCard, SAMPLES } from "../hub/model-card.js";
 import type { Image } from "../images.js";
@@ -58,7 +59,8 @@ export interface GenerateOptions extends RandomOptions {
   numInferenceSteps?: number;
   /** `"image"`: `Image`s. `"tensor"`: shape [batch, height, width, channels], values in [0, 1]. */
   outputType?: "image" | "tensor";
-  onStep?: (progress: StepProgress) => void;
+  /** Told after each step, and awaited. */
+  onStep?: Callback<StepProgress>;
   /** Stops after the step that is under way; `generate` then rejects with the signal's `reason`. */
   signal?: AbortSignal;
 }

@@ -1,4 +1,5 @@
 /** The hub as emberwing uses it. `node-hub.ts` implements it, and `page-hub.ts` what loads from it. */
+import type { Callback } from "../callback.js";
 import { EmberwingError } from "../errors.js";
 import type { HubRepo } from "../hub/hub-repo.js";
 import type { ReadableFiles } from "./files.js";
@@ -18,7 +19,7 @@ export interface HubAccess {
   /** Stops a transfer; what was downloaded stays, and the next call goes on from there. */
   signal?: AbortSignal;
   /** Told of every part of a file that was transferred; files that are in the cache are not mentioned. */
-  onProgress?: (progress: HubProgress) => void;
+  onProgress?: Callback<HubProgress>;
 }
 
 /** How a repository is read. */

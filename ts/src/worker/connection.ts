@@ -29,7 +29,9 @@ interface Pending {
 export class Connection {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
-  readonly #callbacks = new Map<number, (...args: unknown[]) => void>();
+  readonly #callbacks = new Map<number, (...args: unknown[]) => unknown>();
+  /** What callbacks threw, by their call, until the worker's call that made it has failed. */
+  readonly #thrown = new Map<number, unknown>();
   readonly #maps = new Map<number, Map<unknown, unknown>>();
   readonly #signals = new WeakMap<AbortSignal, number>();
   readonly #abandoned = new FinalizationRegistry<number>((object) => this.#post({ type: "release", object }));
@@ -118,14 +120,14 @@ export class Connection {
 
   #receive(answer: Answer): void {
     if (answer.type === "callback") {
-      const callback = this.#callbacks.get(answer.callback);
-      callback?.(...answer.args.map((arg) => this.#unpack(arg)));
+      void this.#tell(answer);
       return;
     }
     const pending = this.#pending.get(answer.id);
     if (!pending) return;
     this.#pending.delete(answer.id);
-    for (const callback of pending.callbacks) this.#callbacks.delete(callback);
+    // An object that the call gave may go on to use them.
+    if (!givesObject(answer)) for (const callback of pending.callbacks) this.#callbacks.delete(callback);
     if (answer.type === "failure") {
       this.#fail(pending, answer.failure);
     } else {
@@ -134,7 +136,23 @@ export class Connection {
     }
   }
 
+  async #tell({ callback, call, args }: Extract<Answer, { type: "callback" }>): Promise<void> {
+    let failed = false;
+    try {
+      await this.#callbacks.get(callback)?.(...args.map((arg) => this.#unpack(arg)));
+    } catch (error) {
+      failed = true;
+      this.#thrown.set(call, error);
+    }
+    this.#post({ type: "told", call, failed });
+  }
+
   #fail({ reject, signals }: Pending, failure: Failure): void {
+    if (failure.told !== undefined && this.#thrown.has(failure.told)) {
+      reject(this.#thrown.get(failure.told));
+      this.#thrown.delete(failure.told);
+      return;
+    }
     const aborted = signals.find((signal) => signal.aborted);
     reject(failure.name === "AbortError" && aborted ? aborted.reason : errorOf(failure));
     if (failure.crashed) this.close(failure.message);
@@ -163,7 +181,7 @@ export class Connection {
       if (typeof object !== "function") return undefined;
       const callback = ++this.#last;
       callbacks.push(callback);
-      this.#callbacks.set(callback, object as (...args: unknown[]) => void);
+      this.#callbacks.set(callback, object as (...args: unknown[]) => unknown);
       return { [STAND_IN]: "callback", callback } satisfies StandIn;
     });
   }
@@ -212,7 +230,7 @@ async function* iterate(
     }
   } catch (error) {
     ended = true;
-    throw (error as Error).name === "AbortError" && signal?.aborted ? signal.reason : error;
+    throw (error as Error | undefined)?.name === "AbortError" && signal?.aborted ? signal.reason : error;
   } finally {
     if (!ended) await remote.return(undefined);
   }
@@ -221,6 +239,12 @@ async function* iterate(
 function findSignal(args: readonly unknown[]): AbortSignal | undefined {
   const options = args.find((arg) => typeof arg === "object" && arg !== null && "signal" in arg);
   return (options as { signal?: AbortSignal } | undefined)?.signal;
+}
+
+function givesObject(answer: Answer): boolean {
+  const { value } = answer as { value?: unknown };
+  const kind = typeof value === "object" && value !== null ? standIn(value)?.[STAND_IN] : undefined;
+  return kind === "object" || kind === "iterator";
 }
 
 function errorOf({ name, message, code }: Failure): Error {

@@ -20,6 +20,21 @@ export interface HostPort {
   postMessage(message: Answer, transfer: Transferable[]): void;
 }
 
+/** What a callback threw; the page has the error itself. */
+class CallbackFailure extends Error {
+  readonly call: number;
+
+  constructor(call: number) {
+    super("a callback failed");
+    this.call = call;
+  }
+}
+
+interface Telling {
+  resolve(): void;
+  reject(error: CallbackFailure): void;
+}
+
 type Member = (...args: unknown[]) => unknown;
 type Start = (request: Extract<Request, { type: "start" }>) => Promise<void>;
 
@@ -28,7 +43,9 @@ export class Host {
   readonly #start: Start;
   readonly #objects = new Map<number, object>();
   readonly #signals = new Map<number, AbortController>();
+  readonly #telling = new Map<number, Telling>();
   #lastObject = API;
+  #lastCall = 0;
 
   constructor(port: HostPort, api: object, start: Start) {
     this.#port = port;
@@ -38,6 +55,7 @@ export class Host {
 
   async receive(request: Request): Promise<void> {
     if (request.type === "abort") return this.#signal(request.signal).abort();
+    if (request.type === "told") return this.#told(request);
     if (request.type === "release") return void this.#objects.delete(request.object);
     const filled: [number, Map<unknown, unknown>][] = [];
     try {
@@ -52,7 +70,7 @@ export class Host {
   }
 
   #perform(
-    request: Exclude<Request, { type: "abort" | "release" }>,
+    request: Exclude<Request, { type: "abort" | "release" | "told" }>,
     filled: [number, Map<unknown, unknown>][],
   ): unknown {
     if (request.type === "start") return this.#start(request);
@@ -92,8 +110,7 @@ export class Host {
         case "object":
           return this.#objects.get(known.object);
         case "callback":
-          return (...args: unknown[]) =>
-            this.#answer({ type: "callback", callback: known.callback, args: args.map((arg) => this.#pack(arg)) });
+          return (...args: unknown[]) => this.#tell(known.callback, args);
         case "signal":
           if (known.aborted) this.#signal(known.signal).abort();
           return this.#signal(known.signal).signal;
@@ -106,6 +123,22 @@ export class Host {
           return unpackValue(known);
       }
     });
+  }
+
+  /** Calls a function of the page; settles when that has. */
+  #tell(callback: number, args: unknown[]): Promise<void> {
+    const call = ++this.#lastCall;
+    return new Promise((resolve, reject) => {
+      this.#telling.set(call, { resolve, reject });
+      this.#answer({ type: "callback", callback, call, args: args.map((arg) => this.#pack(arg)) });
+    });
+  }
+
+  #told({ call, failed }: Extract<Request, { type: "told" }>): void {
+    const telling = this.#telling.get(call);
+    this.#telling.delete(call);
+    if (failed) telling?.reject(new CallbackFailure(call));
+    else telling?.resolve();
   }
 
   #signal(number: number): AbortController {
@@ -138,5 +171,6 @@ function isOurs(value: object): boolean {
 function describeFailure(error: unknown): Failure {
   const { name, message } = error instanceof Error ? error : { name: "Error", message: String(error) };
   const crashed = [error, (error as Error | undefined)?.cause].some((one) => one instanceof WebAssembly.RuntimeError);
-  return { name, message, crashed, ...(error instanceof EmberwingError && { code: error.code }) };
+  const code = error instanceof EmberwingError && { code: error.code };
+  return { name, message, crashed, ...code, ...(error instanceof CallbackFailure && { told: error.call }) };
 }

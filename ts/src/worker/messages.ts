@@ -29,6 +29,8 @@ export type Request =
   | { type: "get"; id: number; object: number; path: readonly string[] }
   | { type: "call"; id: number; object: number; path: readonly string[]; args: unknown[] }
   | { type: "construct"; id: number; object: number; path: readonly string[]; args: unknown[] }
+  /** A callback has returned, or has thrown; the page keeps the error. */
+  | { type: "told"; call: number; failed: boolean }
   /** Nothing is answered to these two. */
   | { type: "abort"; signal: number }
   | { type: "release"; object: number };
@@ -40,13 +42,16 @@ export interface Failure {
   code?: string;
   /** The module stopped in the middle of a calculation; nothing in the worker can be relied on. */
   crashed: boolean;
+  /** It is what a callback of the page threw in this call of it. */
+  told?: number;
 }
 
 /** From the worker. */
 export type Answer =
   | { type: "result"; id: number; value: unknown; filled: [map: number, content: Map<unknown, unknown>][] }
   | { type: "failure"; id: number; failure: Failure }
-  | { type: "callback"; callback: number; args: unknown[] };
+  /** The worker waits for the page to say that it was `told`. */
+  | { type: "callback"; callback: number; call: number; args: unknown[] };
 
 /** In place of a value that cannot be sent as it is. */
 export type StandIn =

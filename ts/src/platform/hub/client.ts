@@ -48,15 +48,15 @@ export class HubClient {
   }
 
   /**
-   * One attempt: sends the request, follows redirects, and hands the answer to `read`, which calls `alive` whenever
-   * something came, and stops at the signal.
+   * One attempt: sends the request, follows redirects, and hands the answer to `read`, which calls `alive` whenever it
+   * waits for the server again, `rest` where it does not, and stops at the signal.
    *
    * @throws `TransientFailure` where another attempt may help.
    */
   async attempt<T>(
     url: string,
     request: HubRequest,
-    read: (response: Response, during: { alive: () => void; signal: AbortSignal }) => Promise<T>,
+    read: (response: Response, during: { alive: () => void; rest: () => void; signal: AbortSignal }) => Promise<T>,
   ): Promise<T> {
     const silence = new Silence(this.settings.timeoutMs);
     try {
@@ -64,7 +64,7 @@ export class HubClient {
       const signal = AbortSignal.any(signals);
       const response = await this.#follow(url, { ...request, signal });
       await this.#check(response, request, signal);
-      return await read(response, { alive: () => silence.restart(), signal });
+      return await read(response, { alive: () => silence.restart(), rest: () => silence.end(), signal });
     } catch (error) {
       if (!silence.signal.aborted || error instanceof EmberwingError) throw error;
       throw new TransientFailure(`the server was silent for ${this.settings.timeoutMs / 1000} seconds`);

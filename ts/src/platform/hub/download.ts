@@ -1,4 +1,5 @@
 /** One file from the hub to the cache: gone on with after a cut, checked, and in its place at once or not at all. */
+import type { Callback } from "../../callback.js";
 import { EmberwingError } from "../../errors.js";
 import { type HubRepo, hubName } from "../../hub/hub-repo.js";
 import type { HubProgress } from "../hub.js";
@@ -32,7 +33,7 @@ export interface HubFile {
 export interface Download extends HubFile {
   cache: RepoCache;
   content: Content;
-  onProgress: ((progress: HubProgress) => void) | undefined;
+  onProgress: Callback<HubProgress> | undefined;
 }
 
 /** Brings a file into the cache's snapshot of a commit. */
@@ -88,15 +89,16 @@ async function goOn(download: Download, part: BlobPart): Promise<void> {
   const range = from > 0 ? { Range: `bytes=${from}-` } : undefined;
   // 416: the part that is there cannot be gone on from.
   const request = { what: fileName(download), headers: { ...IDENTITY, ...range }, accept: [416] };
-  await client.attempt(fileUrl(download), request, async (response, { alive, signal }) => {
+  await client.attempt(fileUrl(download), request, async (response, { alive, rest, signal }) => {
     if (response.status === 416) await part.remove();
     const start = startOf(response, from);
-    const report = (loaded: number): void => onProgress?.({ file: path, loaded, total: content.size });
-    report(start);
-    const announced = upTo(content.size, start, chunksOf(response, signal), (loaded) => {
+    const report = async (loaded: number): Promise<void> => {
+      rest(); // The server is not silent while the caller takes its time.
+      await onProgress?.({ file: path, loaded, total: content.size });
       alive();
-      report(loaded);
-    });
+    };
+    await report(start);
+    const announced = upTo(content.size, start, chunksOf(response, signal), report);
     await part.append(start, announced);
   });
 }
@@ -116,14 +118,14 @@ async function* upTo(
   size: number,
   start: number,
   chunks: AsyncIterable<Uint8Array>,
-  report: (loaded: number) => void,
+  report: (loaded: number) => Promise<void>,
 ): AsyncGenerator<Uint8Array, void, void> {
   let loaded = start;
   for await (const chunk of chunks) {
     if (loaded + chunk.length > size) break;
     yield chunk;
     loaded += chunk.length;
-    report(loaded);
+    await report(loaded);
   }
   if (loaded < size) throw new TransientFailure(`the connection was cut after ${loaded} of ${size} bytes`);
 }

@@ -88,6 +88,19 @@ async function commitChange(
     return { operation: "addOrUpdate", path, content: pathToFileURL(join(folder, path)) };
   };
   const remove = (path: string): CommitOperation => ({ operation: "delete", path });
+  // A transfer cannot be held back: the caller is told while it goes on, and a failure of the caller's stops it.
+  const stop = new AbortController();
+  let refusal: { error: unknown } | undefined;
+  let told: Promise<void> = Promise.resolve();
+  const tell = async (path: string, progress: number): Promise<void> => {
+    if (refusal) return;
+    const total = await sizeOf(join(folder, path));
+    await push.onProgress?.({ file: path, loaded: Math.round(progress * total), total });
+  };
+  const refuse = (error: unknown): void => {
+    refusal ??= { error };
+    stop.abort();
+  };
   const events = commitIter({
     ...{ title: push.message, repo: { type: repo.type, name: repo.id }, branch: BRANCH, parentCommit },
     operations: [...uploads.map(add), ...removals.map(remove)],
@@ -96,18 +109,23 @@ async function commitChange(
     fetch: client.fetchFor(`pushing to ${hubName(repo)}`),
     // Plain uploads, which every hub takes; the chunks of Xet would spare traffic where weights hardly differ.
     useXet: false,
-    ...(client.signal && { abortSignal: client.signal }),
+    abortSignal: client.signal ? AbortSignal.any([client.signal, stop.signal]) : stop.signal,
   });
   try {
     for (;;) {
       const { done, value } = await events.next();
       if (done) return commitHash(repo, value?.commit.oid);
       if (value.event === "fileProgress" && value.state === "uploading") {
-        const total = await sizeOf(join(folder, value.path));
-        push.onProgress?.({ file: value.path, loaded: Math.round(value.progress * total), total });
+        const { path, progress } = value;
+        told = told.then(() => tell(path, progress)).catch(refuse);
+      } else if (value.event === "phase") {
+        await told; // Nothing is under way here: a caller that fails keeps the commit from being made.
+        stop.signal.throwIfAborted();
       }
     }
   } catch (error) {
+    await told;
+    if (refusal) throw refusal.error;
     client.signal?.throwIfAborted();
     throw error instanceof EmberwingError ? error : failed(repo, error);
   }

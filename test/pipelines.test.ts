@@ -11,6 +11,8 @@ import {
   Generator,
   Image,
   imagesFromTensor,
+  PNDMPipeline,
+  PNDMScheduler,
   type StepProgress,
   type Tensor,
   UNet2DModel,
@@ -25,6 +27,7 @@ const ddpmFolder = fixturePath("pipelines/ddpm");
 describe.each([
   ["ddpm", DDPMPipeline, DDPMScheduler, 20],
   ["ddim", DDIMPipeline, DDIMScheduler, 10],
+  ["pndm", PNDMPipeline, PNDMScheduler, 10],
 ] as const)("%s as diffusers saved it", (name, Pipeline, SchedulerClass, numInferenceSteps) => {
   const folder = fixturePath(`pipelines/${name}`);
   const run = { batchSize: 2, seed: 3, numInferenceSteps };
@@ -79,6 +82,18 @@ describe.each([
       expect(maxDifference(ours, theirs), file).toBe(0);
     }
   });
+});
+
+test("DDIM and PNDM pipelines convert the scheduler that they are given", async () => {
+  const { unet, scheduler } = await DDPMPipeline.fromPretrained(ddpmFolder);
+  for (const [Pipeline, Class] of [
+    [DDIMPipeline, DDIMScheduler],
+    [PNDMPipeline, PNDMScheduler],
+  ] as const) {
+    const pipeline = new Pipeline({ unet, scheduler });
+    expect(pipeline.scheduler).toBeInstanceOf(Class);
+    expect(pipeline.scheduler.config).toMatchObject({ betaSchedule: "squaredcos_cap_v2" });
+  }
 });
 
 describe("generate", () => {

@@ -58,6 +58,7 @@ export {
   type StepProgress,
 } from "./pipelines/diffusion-pipeline.js";
 export type { PictureInput } from "./pipelines/picture-input.js";
+export { PNDMPipeline } from "./pipelines/pndm-pipeline.js";
 export { type RePaintGenerateOptions, RePaintPipeline } from "./pipelines/repaint-pipeline.js";
 export type { UnconditionalComponents, UnconditionalGenerateOptions } from "./pipelines/unconditional-pipeline.js";
 export { directoryFiles } from "./platform/directory-files.js";

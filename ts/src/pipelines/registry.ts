@@ -6,10 +6,11 @@ import { schedulerClasses } from "../schedulers/registry.js";
 import { DDIMPipeline } from "./ddim-pipeline.js";
 import { DDPMPipeline } from "./ddpm-pipeline.js";
 import type { DiffusionPipeline, LoadPipelineOptions, PipelineComponent } from "./diffusion-pipeline.js";
+import { PNDMPipeline } from "./pndm-pipeline.js";
 import { RePaintPipeline } from "./repaint-pipeline.js";
 import type { UnconditionalComponents } from "./unconditional-pipeline.js";
 
-const pipelineClasses = [DDPMPipeline, DDIMPipeline, RePaintPipeline] as const;
+const pipelineClasses = [DDPMPipeline, DDIMPipeline, PNDMPipeline, RePaintPipeline] as const;
 
 /** How to make a pipeline of this class; its constructor checks that the parts are those that it needs. */
 export function findPipeline(className: string): (parts: Record<string, PipelineComponent>) => DiffusionPipeline {

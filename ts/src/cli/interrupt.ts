@@ -1,18 +1,28 @@
-/** Ctrl-C: the first asks for a clean stop, the second ends the process. */
+/** Ctrl-C, `kill`, a terminal that is closed: the first asks for a clean stop, the second ends the process. */
+import { ignoresHangUp } from "./nohup.js";
 
 /** One key press may arrive twice: from the terminal, and handed on by npm. */
 const SAME_KEY_PRESS_MS = 300;
 
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+type StopSignal = keyof typeof EXIT_CODES;
 
 /** Listens from construction until disposed. */
 export class Interrupt {
   readonly #controller = new AbortController();
+  readonly #listeners: readonly (readonly [signal: StopSignal, listener: (signal: StopSignal) => void])[];
   #requestedAt = 0;
 
   constructor() {
-    process.on("SIGINT", this.#receive);
-    process.on("SIGTERM", this.#receive);
+    // Node takes an ignored SIGHUP for one that ends it, unless somebody listens.
+    const hangUp = ignoresHangUp() ? () => undefined : this.#receive;
+    this.#listeners = [
+      ["SIGINT", this.#receive],
+      ["SIGTERM", this.#receive],
+      ["SIGHUP", hangUp],
+    ];
+    for (const [signal, listener] of this.#listeners) process.on(signal, listener);
   }
 
   /** True from the first Ctrl-C on. */
@@ -32,11 +42,10 @@ export class Interrupt {
   }
 
   [Symbol.dispose](): void {
-    process.off("SIGINT", this.#receive);
-    process.off("SIGTERM", this.#receive);
+    for (const [signal, listener] of this.#listeners) process.off(signal, listener);
   }
 
-  readonly #receive = (signal: keyof typeof EXIT_CODES): void => {
+  readonly #receive = (signal: StopSignal): void => {
     const now = performance.now();
     if (!this.requested) {
       this.#requestedAt = now;

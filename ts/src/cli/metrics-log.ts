@@ -1,8 +1,9 @@
 /** `metrics.jsonl`: one line of JSON a step, appended at once, so that a run can be watched and a kill loses nothing. */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { EmberwingError } from "../errors.js";
 import { nodeFiles } from "../platform/node-files.js";
+import { appendWhole } from "./append-whole.js";
 
 const NAME = "metrics.jsonl";
 
@@ -51,13 +52,7 @@ export class MetricsLog {
   }
 
   append(metrics: StepMetrics): void {
-    try {
-      writeSync(this.#file, formatLine(metrics));
-    } catch (error) {
-      throw new EmberwingError("WriteFailed", `${this.#path}: cannot be written (${(error as Error).message})`, {
-        cause: error,
-      });
-    }
+    appendWhole(this.#path, this.#file, new TextEncoder().encode(formatLine(metrics)));
   }
 
   /** Puts a copy of the log so far into a folder. */

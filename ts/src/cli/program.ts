@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { EXIT_OK, reportFailure } from "./failure.js";
 import { addInfoCommand } from "./info.js";
+import { checkOutput, watchOutput } from "./output.js";
 import { packageVersion } from "./package-version.js";
 import { addSampleCommand } from "./sample.js";
 import { addStudioCommand } from "./studio.js";
@@ -18,8 +19,15 @@ emberwing COMMAND --help shows the flags of a command.`;
 
 /** Runs a command line; resolves to the exit code: 0, 1 for a failure, 2 for wrong usage. */
 export async function main(args: readonly string[]): Promise<number> {
+  watchOutput();
+  const code = await exitCodeOf(() => buildProgram().parseAsync(args, { from: "user" }));
+  // What was asked for is done; that nobody could be told is a failure still.
+  return code === EXIT_OK ? exitCodeOf(checkOutput) : code;
+}
+
+async function exitCodeOf(work: () => Promise<unknown>): Promise<number> {
   try {
-    await buildProgram().parseAsync(args, { from: "user" });
+    await work();
     return EXIT_OK;
   } catch (error) {
     return reportFailure(error);

@@ -1,5 +1,6 @@
 /** `emberwing studio`: a page on this machine that shows runs side by side. */
 import type { Command } from "commander";
+import { checkOutput } from "./output.js";
 import { formatTable } from "./table.js";
 import { integerFrom } from "./values.js";
 
@@ -39,9 +40,17 @@ async function studio(folders: string[], { port }: { port: number }): Promise<vo
       ["runs", `${count === 0 ? "none yet" : count}; new ones appear by themselves. Ctrl-C ends the studio.`],
     ]),
   );
-  await new Promise<void>((resolve) => {
-    process.once("SIGINT", () => resolve());
-    process.once("SIGTERM", () => resolve());
+  try {
+    // Without the address nobody can open it.
+    await checkOutput();
+    await stopped();
+  } finally {
+    await close();
+  }
+}
+
+function stopped(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => resolve());
   });
-  await close();
 }

@@ -1,11 +1,11 @@
 /** A run for TensorBoard: `tensorboard --logdir OUTPUT_DIR/logs`. */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { EmberwingError } from "../errors.js";
 import type { Image } from "../images.js";
 import { nodeFiles } from "../platform/node-files.js";
 import { type EventContent, encodeEvent } from "../tensorboard/events.js";
+import { appendWhole } from "./append-whole.js";
 
 /** The names under which diffusers' script logs. */
 const RUN = "train_unconditional";
@@ -49,12 +49,6 @@ export class TensorBoardLog {
   }
 
   #append(step: number, content: EventContent): void {
-    try {
-      writeSync(this.#file, encodeEvent(Date.now() / 1000, step, content));
-    } catch (error) {
-      throw new EmberwingError("WriteFailed", `${this.#path}: cannot be written (${(error as Error).message})`, {
-        cause: error,
-      });
-    }
+    appendWhole(this.#path, this.#file, encodeEvent(Date.now() / 1000, step, content));
   }
 }

@@ -210,6 +210,7 @@ function reason(error: unknown): string {
     EPERM: "permission denied",
     EROFS: "the file system is read-only",
     ENOSPC: "the disk is full",
+    EIO: "the device fails (EIO)",
     EDQUOT: "the disk quota is used up",
     EEXIST: "a file of that name is in the way",
     ENOTDIR: "a part of the path is a file",

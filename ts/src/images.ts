@@ -2,7 +2,7 @@
 import { call } from "./engine.js";
 import { invalidArgument } from "./errors.js";
 import { checkOptions } from "./options.js";
-import { encodedPicture, type PictureSource } from "./picture-sources.js";
+import { encodedPicture, type PictureSource, takePicture } from "./picture-sources.js";
 import { files } from "./platform/files.js";
 import { checkTensor, elementCount, type Tensor } from "./tensor.js";
 
@@ -62,7 +62,7 @@ export class Image {
    */
   static async from(source: PictureSource): Promise<Image> {
     const name = source instanceof File ? source.name : source instanceof URL ? source.href : "image";
-    return Image.decode(await encodedPicture("source", source), name);
+    return Image.decode(await encodedPicture("source", takePicture("source", source)), name);
   }
 
   toPNG(): Uint8Array {

@@ -1,5 +1,6 @@
 /** Pictures as pages and programs have them, all made into the content of a picture file, which the core decodes. */
 import { EmberwingError, invalidArgument } from "./errors.js";
+import { checkAttached, isDetached } from "./tensor.js";
 
 /**
  * The content of a PNG, JPEG, WebP, GIF or BMP file (`File`, `Blob`, `Uint8Array`), its address, the pixels of a canvas,
@@ -12,6 +13,15 @@ export interface ImageDataSource {
   readonly data: Uint8ClampedArray | Uint8Array;
   readonly width: number;
   readonly height: number;
+}
+
+/** The picture as it is now: it is read later. */
+export function takePicture(argument: string, source: PictureSource): PictureSource {
+  const pixels = isImageData(source) ? source.data : source;
+  if (!ArrayBuffer.isView(pixels)) return source;
+  checkAttached(argument, pixels);
+  const data = new Uint8Array(pixels);
+  return isImageData(source) ? { data, width: source.width, height: source.height } : data;
 }
 
 /** @param argument How errors call it. */
@@ -38,7 +48,7 @@ function isBitmap(value: unknown): value is ImageBitmap {
 function isImageData(source: unknown): source is ImageDataSource {
   const { data, width, height } = (source ?? {}) as Partial<ImageDataSource>;
   const isBytes = data instanceof Uint8ClampedArray || data instanceof Uint8Array;
-  return isBytes && data.length > 0 && data.length === 4 * Number(width) * Number(height);
+  return isBytes && (isDetached(data) || (data.length > 0 && data.length === 4 * Number(width) * Number(height)));
 }
 
 async function fetchPicture(url: URL): Promise<Uint8Array> {

@@ -50,7 +50,37 @@ export function checkTensor(argument: string, tensor: Tensor): void {
     throw invalidArgument(argument, "a tensor { data: Float32Array, shape: number[] }", tensor);
   }
   checkShape(`${argument}.shape`, shape);
+  checkAttached(argument, data);
   checkCount(argument, data.length, shape);
+}
+
+/** Refuses numbers that are no longer there: a buffer that was sent to another thread is empty here. */
+export function checkAttached(argument: string, data: ArrayBufferView): void {
+  if (!isDetached(data)) return;
+  throw new EmberwingError(
+    "InvalidArgument",
+    `${argument}: expected values, got a buffer that was transferred (detached): pass a copy, or send one there`,
+  );
+}
+
+export function isDetached({ buffer }: ArrayBufferView): boolean {
+  try {
+    return new Uint8Array(buffer).length < 0;
+  } catch {
+    return true;
+  }
+}
+
+/** Bytes as they are now. */
+export function takeBytes(argument: string, content: Uint8Array): Uint8Array {
+  if (!(content instanceof Uint8Array)) throw invalidArgument(argument, "a Uint8Array", content);
+  checkAttached(argument, content);
+  return new Uint8Array(content);
+}
+
+/** The values as they are now: the core reads them once the calls before this one have settled. */
+export function takeValues({ data }: Tensor): Float32Array {
+  return new Float32Array(data);
 }
 
 /** Refuses a tensor that is not shaped like another. */
@@ -64,10 +94,18 @@ export function checkSameShape(argument: string, tensor: Tensor, other: string, 
 }
 
 /** The numbers in a `PerSample`; how many there must be is the core's to check. */
-export function perSampleValues(argument: string, value: PerSample): readonly number[] | Int32Array | Float32Array {
+export function perSampleValues(
+  argument: string,
+  value: PerSample | Float32Array,
+): readonly number[] | Int32Array | Float32Array {
   if (typeof value === "number") return [value];
-  const values = Array.isArray(value) ? value : (value as Tensor | undefined)?.data;
-  if (Array.isArray(values) || values instanceof Int32Array || values instanceof Float32Array) return values;
+  const isList = Array.isArray(value) || ArrayBuffer.isView(value);
+  const values = isList ? value : (value as Tensor | undefined)?.data;
+  if (Array.isArray(values)) return values;
+  if (values instanceof Int32Array || values instanceof Float32Array) {
+    checkAttached(argument, values);
+    return values;
+  }
   throw invalidArgument(argument, "a number, an array of numbers or a tensor", value);
 }
 

@@ -5,10 +5,10 @@ import { invalidArgument } from "../errors.js";
 import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import { isHubSource } from "../hub/hub-repo.js";
 import { checkInteger, checkOptions, toJson } from "../options.js";
-import type { PictureSource } from "../picture-sources.js";
+import { type PictureSource, takePicture } from "../picture-sources.js";
 import { files, type OpenFile, type ReadableFiles, readerOf } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
-import { checkShape } from "../tensor.js";
+import { checkAttached, checkShape } from "../tensor.js";
 import { type Classes, type ClassLabel, folderClass, numberClasses } from "./class-labels.js";
 import { Dataset } from "./dataset.js";
 import { openHubDataset } from "./hub-dataset.js";
@@ -193,20 +193,24 @@ function fillFromParquet(source: string, parts: readonly ParquetPart[]): Source[
 }
 
 function fillFromMemory(list: readonly PictureSource[]): Source["fill"] {
+  const pictures = list.map((picture, index) => takePicture(`source[${index}]`, picture));
   return async (handle, options) => {
-    const given = givenLabels(options, list.length);
-    const labels = await addImages(handle, "the list", memoryImages(list, given ?? []), options);
+    const given = givenLabels(options, pictures.length);
+    const labels = await addImages(handle, "the list", memoryImages(pictures, given ?? []), options);
     return given && numberClasses(labels);
   };
 }
 
-function fillFromPixels(values: Float32Array): Source["fill"] {
+function fillFromPixels(source: Float32Array): Source["fill"] {
+  checkAttached("source", source);
+  const values = new Float32Array(source);
   return async (handle, options) => {
     const { shape = [] } = options;
     checkShape("shape", shape);
     if (shape.length !== 4) throw invalidArgument("shape", "[images, channels, height, width]", shape);
     const labels = givenLabels(options, shape[0] as number);
-    await enqueue(() => handle.addPixels(values, Uint32Array.from(shape)));
+    const sizes = Uint32Array.from(shape);
+    await enqueue(() => handle.addPixels(values, sizes));
     return labels && numberClasses(labels);
   };
 }
@@ -214,7 +218,7 @@ function fillFromPixels(values: Float32Array): Source["fill"] {
 /** One label an image, where there are any. */
 function givenLabels({ classLabels }: SourceOptions, count: number): readonly ClassLabel[] | undefined {
   if (classLabels === undefined) return undefined;
-  if (typeof classLabels !== "string" && classLabels.length === count) return classLabels;
+  if (typeof classLabels !== "string" && classLabels.length === count) return [...classLabels];
   throw invalidArgument("classLabels", `an array of ${count}, one for each image`, classLabels);
 }
 

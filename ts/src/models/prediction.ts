@@ -1,7 +1,7 @@
 import type { PredictionHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import { Resource } from "../resource.js";
-import { checkSameShape, type Tensor } from "../tensor.js";
+import { checkSameShape, type Tensor, takeValues } from "../tensor.js";
 
 /**
  * A model's output that remembers how it was made, for any loss of your own: work out the loss's gradient with
@@ -33,7 +33,8 @@ export class Prediction extends Resource<PredictionHandle> implements Tensor {
    */
   async backward(gradient: Tensor): Promise<Tensor> {
     checkSameShape("gradient", gradient, "the prediction", this.shape);
-    const data = await enqueue(() => this.handle.backward(gradient.data));
+    const values = takeValues(gradient);
+    const data = await enqueue(() => this.handle.backward(values));
     return { data, shape: this.#sampleShape };
   }
 }

@@ -15,7 +15,15 @@ import { HUB_OPTIONS, openFolder, type PretrainedSource, readText } from "../pre
 import { readWeights, removeStaleShards, WEIGHTS_FILE } from "../pretrained/weights.js";
 import { type Generator, resolveGenerator } from "../random/generator.js";
 import { Resource } from "../resource.js";
-import { checkSameShape, checkTensor, type PerSample, perSampleValues, shapeOf, type Tensor } from "../tensor.js";
+import {
+  checkSameShape,
+  checkTensor,
+  type PerSample,
+  perSampleValues,
+  shapeOf,
+  type Tensor,
+  takeValues,
+} from "../tensor.js";
 import { Prediction } from "./prediction.js";
 
 const CONFIG_FILE = "config.json";
@@ -196,12 +204,13 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
     checkTensor("sample", sample);
     const t = floats("timesteps", timesteps);
     const labels = floats("classLabels", options.classLabels ?? []);
+    const [values, sizes] = [takeValues(sample), shapeOf(sample)];
+    const [sampleShape, shape] = [[...sample.shape], this.#outputShape(sample)];
     if (options.track) {
-      const handle = await enqueue(() => this.handle.forwardTracked(sample.data, shapeOf(sample), t, labels));
-      return new Prediction(handle, this, this.#outputShape(sample), [...sample.shape]);
+      const handle = await enqueue(() => this.handle.forwardTracked(values, sizes, t, labels));
+      return new Prediction(handle, this, shape, sampleShape);
     }
-    const data = await enqueue(() => this.handle.forward(sample.data, shapeOf(sample), t, labels));
-    return { data, shape: this.#outputShape(sample) };
+    return { data: await enqueue(() => this.handle.forward(values, sizes, t, labels)), shape };
   }
 
   /**
@@ -216,10 +225,9 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
     checkSameShape("target", target, "the model's output", this.#outputShape(sample));
     const t = floats("timesteps", timesteps);
     const labels = floats("classLabels", classLabels);
-    const factors = Float32Array.from(weights);
-    const loss = await enqueue(() =>
-      this.handle.backward(sample.data, shapeOf(sample), t, target.data, factors, labels),
-    );
+    const factors = floats("weights", weights);
+    const [values, sizes, wanted] = [takeValues(sample), shapeOf(sample), takeValues(target)];
+    const loss = await enqueue(() => this.handle.backward(values, sizes, t, wanted, factors, labels));
     return { loss };
   }
 
@@ -277,6 +285,6 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
   }
 }
 
-function floats(argument: string, value: PerSample): Float32Array {
+function floats(argument: string, value: PerSample | Float32Array): Float32Array {
   return Float32Array.from(perSampleValues(argument, value));
 }

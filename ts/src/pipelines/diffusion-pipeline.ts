@@ -148,22 +148,23 @@ export abstract class DiffusionPipeline {
     checkOptions("options", others, ["commitMessage"]);
     checkOptions("modelCard", card, MODEL_CARD_OPTIONS);
     const { commitMessage: message = `Upload ${className(this)} with emberwing` } = others;
+    const samples = card.samples?.toPNG(); // as it is now
     const door = hub(`pushing to ${repoId}`);
     const asked: HubRepo = { type: "model", id: checkRepoId("repoId", repoId) };
     const repo = await door.create(asked, { token, signal, private: isPrivate });
     return door.push(repo, {
       ...{ token, signal, onProgress, message },
-      save: (directory) => this.#saveWithCard(directory, repo.id, card),
+      save: (directory) => this.#saveWithCard(directory, repo.id, card, samples),
       keep: options.modelCard === undefined ? [MODEL_CARD] : [],
       isStale: (path, saved) => isStaleShard(baseName(path)) && saved.includes(path.replace(/[^/]*$/, WEIGHTS_FILE)),
     });
   }
 
-  async #saveWithCard(directory: string, repoId: string, card: ModelCardOptions): Promise<void> {
+  async #saveWithCard(directory: string, repoId: string, card: ModelCardOptions, samples?: Uint8Array): Promise<void> {
     await this.savePretrained(directory);
     const target = files(`saving ${directory}`);
     await target.write(target.join(directory, MODEL_CARD), modelCard(repoId, className(this), card));
-    if (card.samples) await target.write(target.join(directory, SAMPLES), card.samples.toPNG());
+    if (samples) await target.write(target.join(directory, SAMPLES), samples);
   }
 
   #index(): ModelIndex {

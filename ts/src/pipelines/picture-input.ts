@@ -3,13 +3,19 @@ import { call } from "../engine.js";
 import { EmberwingError, invalidArgument } from "../errors.js";
 import { Image } from "../images.js";
 import { checkInteger } from "../options.js";
-import { encodedPicture, isPictureSource, PICTURE_SOURCES, type PictureSource } from "../picture-sources.js";
-import { checkTensor, elementCount, type Tensor } from "../tensor.js";
+import {
+  encodedPicture,
+  isPictureSource,
+  PICTURE_SOURCES,
+  type PictureSource,
+  takePicture,
+} from "../picture-sources.js";
+import { checkAttached, checkTensor, elementCount, type Tensor, takeValues } from "../tensor.js";
 
 /** One picture, several of one size, or a tensor of shape [batch, channels, height, width]. */
 export type PictureInput = Image | PictureSource | readonly (Image | PictureSource)[] | Tensor;
 
-/** NCHW in [−1, 1]. One picture is repeated `batchSize` times; of several there must be as many as that. */
+/** NCHW in [−1, 1], of what the input is at the time of the call. One picture is repeated `batchSize` times; of several there must be as many as that. */
 export async function picturesOf(
   argument: string,
   input: PictureInput,
@@ -47,7 +53,7 @@ function isTensor(input: PictureInput): input is Tensor {
 
 function checkBatch(argument: string, tensor: Tensor): Tensor {
   checkTensor(argument, tensor);
-  if (tensor.shape.length === 4) return tensor;
+  if (tensor.shape.length === 4) return { data: takeValues(tensor), shape: [...tensor.shape] };
   throw new EmberwingError(
     "ShapeMismatch",
     `${argument}: expected [batch, channels, height, width], got [${tensor.shape}]`,
@@ -55,8 +61,12 @@ function checkBatch(argument: string, tensor: Tensor): Tensor {
 }
 
 async function imageOf(argument: string, picture: Image | PictureSource): Promise<Image> {
-  if (picture instanceof Image) return picture;
-  return Image.decode(await encodedPicture(argument, picture), argument);
+  if (!(picture instanceof Image)) {
+    return Image.decode(await encodedPicture(argument, takePicture(argument, picture)), argument);
+  }
+  const { data, width, height, channels } = picture;
+  checkAttached(argument, data);
+  return new Image(new Uint8Array(data), width, height, channels);
 }
 
 function stackImages(argument: string, images: readonly Image[], convert: (image: Image) => Tensor): Tensor {

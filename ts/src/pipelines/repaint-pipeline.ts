@@ -68,8 +68,10 @@ export class RePaintPipeline extends DiffusionPipeline {
     const { batchSize, numInferenceSteps = 250, eta = 0, jumpLength, jumpNSample, seed, generator } = options;
     checkOutputType(options.outputType);
     options.signal?.throwIfAborted();
-    const image = await picturesOf("image", options.image, batchSize);
-    const mask = await masksOf("maskImage", options.maskImage);
+    const [image, mask] = await Promise.all([
+      picturesOf("image", options.image, batchSize),
+      masksOf("maskImage", options.maskImage),
+    ]);
     const scheduler = RePaintScheduler.fromConfig(this.scheduler, { eta });
     scheduler.setTimesteps({ numInferenceSteps, jumpLength, jumpNSample });
     scheduler.setKnownPart(image, mask);

@@ -4,6 +4,7 @@ import { isHubSource } from "../hub/hub-repo.js";
 import { directoryFiles } from "../platform/directory-files.js";
 import { type Files, files } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
+import { takeBytes } from "../tensor.js";
 import { isDirectoryHandle } from "./destination.js";
 import { hubFolder } from "./hub-folder.js";
 import { webFolder } from "./web-folder.js";
@@ -44,7 +45,7 @@ export function openFolder(source: PretrainedSource, options: HubOptions = {}): 
   const meaningless = (["revision", "token"] as const).find((key) => options[key] !== undefined);
   if (meaningless) throw invalidArgument(meaningless, 'a source on the hub, "hub:owner/name", beside it', "another");
   if (typeof source === "string") return diskFolder(files(`loading ${source}`), source);
-  if (source instanceof Map) return memoryFolder(source, "");
+  if (source instanceof Map) return memoryFolder(takeContents(source), "");
   if (Array.isArray(source)) return memoryFolder(filesByPath(source), "");
   if (source instanceof Blob) return zipFolder(source);
   if (source instanceof URL) return webFolder(source);
@@ -82,7 +83,16 @@ function lazyFolder(path: string, opened: () => Promise<PretrainedFolder>): Pret
   };
 }
 
-function memoryFolder(contents: ReadonlyMap<string, Blob | Uint8Array>, prefix: string): PretrainedFolder {
+/** The contents as they are now: they are read later. */
+function takeContents(contents: ReadonlyMap<string, Blob | Uint8Array>): ReadonlyMap<string, Blob | Uint8Array> {
+  const taken = Array.from(contents, ([path, content]): [string, Blob | Uint8Array] => {
+    return [path, content instanceof Blob ? content : takeBytes(path, content)];
+  });
+  return new Map(taken);
+}
+
+/** Of contents that nobody changes while they are read. */
+export function memoryFolder(contents: ReadonlyMap<string, Blob | Uint8Array>, prefix: string): PretrainedFolder {
   return {
     path: prefix === "" ? "the given files" : prefix,
     async fileNames() {

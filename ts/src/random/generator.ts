@@ -3,7 +3,7 @@ import type { GeneratorHandle } from "../core.js";
 import { call } from "../engine.js";
 import { EmberwingError, invalidArgument } from "../errors.js";
 import { checkInstance, checkInteger } from "../options.js";
-import { checkShape, elementCount, IntTensor, type Tensor } from "../tensor.js";
+import { checkShape, elementCount, IntTensor, type Tensor, takeBytes } from "../tensor.js";
 
 /**
  * Random numbers as `torch.Generator("cpu").manual_seed(seed)` draws them: the same integers, and the same floats
@@ -63,7 +63,8 @@ export class Generator {
   }
 
   setState(state: Uint8Array): void {
-    call(() => this.handle.setState(state));
+    const bytes = takeBytes("state", state);
+    call(() => this.handle.setState(bytes));
   }
 
   #fill(shape: readonly number[], draw: (count: number) => Float32Array): Tensor {

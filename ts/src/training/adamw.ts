@@ -4,6 +4,7 @@ import type { AdamWOptions } from "../generated/AdamWOptions.js";
 import { UNet2DModel } from "../models/unet-2d-model.js";
 import { checkInstance, toJson } from "../options.js";
 import { Resource } from "../resource.js";
+import { takeBytes } from "../tensor.js";
 
 /**
  * Adam with decoupled weight decay (Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101), as
@@ -48,8 +49,9 @@ export class AdamW extends Resource<AdamWHandle> {
    * @throws `InvalidFile` or `ShapeMismatch` where it is of another model; nothing is changed then.
    */
   async loadStateDict(content: Uint8Array): Promise<void> {
+    const bytes = takeBytes("content", content);
     const state = call((core) => new core.Weights());
-    await enqueue(() => state.add("the optimizer's state", content));
+    await enqueue(() => state.add("the optimizer's state", bytes));
     await enqueue(() => this.handle.loadStateDict(state));
   }
 

@@ -6,7 +6,7 @@ import type { TrainingEvent as CoreEvent } from "../generated/TrainingEvent.js";
 import { UNet2DModel } from "../models/unet-2d-model.js";
 import type { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
 import { type Files, type FolderLock, files } from "../platform/files.js";
-import { openFolder } from "../pretrained/folder.js";
+import { memoryFolder } from "../pretrained/folder.js";
 import { readWeights } from "../pretrained/weights.js";
 import { type CheckpointContent, Checkpoints, type FoundCheckpoint } from "./checkpoints.js";
 import type { OutputOptions, TrainingEvent } from "./trainer.js";
@@ -123,7 +123,7 @@ export class RunOutput {
   }
 
   async #restore({ path, content }: FoundCheckpoint): Promise<void> {
-    const folder = openFolder(content);
+    const folder = memoryFolder(content, "");
     const hasEma = content.has("unet_ema/config.json");
     const [unet, ema, optimizer] = [
       await readWeights(folder.subfolder("unet")),

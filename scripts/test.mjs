@@ -1,4 +1,4 @@
-/** `npm test`: sets everything up, runs the Rust and the TypeScript tests, and ends with one line that counts both. */
+/** `npm test`: sets everything up, runs the Rust tests, the fuzz targets and the TypeScript tests, and ends with one line that counts all. */
 
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +8,10 @@ import { prepareAdapter } from "./build/adapter.mjs";
 import { root } from "./build/paths.mjs";
 import { explained, runAndRead } from "./build/process.mjs";
 import { setUp } from "./build/steps.mjs";
+import { fuzz } from "./fuzz.mjs";
+
+/** Inputs that each fuzz target gets: so many that the corpus and its nearest neighbours are tried within seconds. */
+const FUZZ_RUNS = 3_000;
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
@@ -72,7 +76,7 @@ function countsOf(report) {
 await explained(async () => {
   await prepareAdapter();
   await setUp();
-  const { passed, failed, skipped } = add(await rustTests(), await typescriptTests());
+  const { passed, failed, skipped } = [await rustTests(), await fuzz(FUZZ_RUNS), await typescriptTests()].reduce(add);
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   if (failed > 0) process.exitCode = 1;
 });

@@ -81,6 +81,15 @@ impl DataLoader {
         dataset.batch(batch, generator).map(Some)
     }
 
+    /// Whether this is a place in an epoch of `items`: an order of all of them, and a position in it.
+    pub fn is_place_in(&self, items: usize) -> bool {
+        let Some(order) = &self.order else { return self.position == 0 };
+        let mut seen = vec![false; items];
+        let all_once =
+            order.iter().all(|&index| seen.get_mut(index).is_some_and(|seen| !std::mem::replace(seen, true)));
+        all_once && order.len() == items && self.position <= items
+    }
+
     /// Goes on where another loader of the same data set stood.
     pub fn restore(&mut self, other: Self) {
         self.order = other.order;
@@ -113,5 +122,32 @@ fn epoch_order(length: usize, shuffle: bool, generator: &mut Generator) -> Vec<u
         generator.randperm(length).into_iter().map(|index| index as usize).collect()
     } else {
         (0..length).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loader(order: Option<&[usize]>, position: usize) -> DataLoader {
+        DataLoader { options: DataLoaderOptions::default(), order: order.map(<[usize]>::to_vec), position }
+    }
+
+    #[test]
+    fn a_place_in_an_epoch_has_every_item_once_and_a_position_within() {
+        for (order, position) in [(Some(&[2, 0, 1][..]), 0), (Some(&[0, 1, 2][..]), 3), (None, 0)] {
+            assert!(loader(order, position).is_place_in(3), "{order:?} {position}");
+        }
+        for (order, position) in [
+            (Some(&[2, 0, 3][..]), 0),
+            (Some(&[0, 1, usize::MAX][..]), 0),
+            (Some(&[0, 0, 1][..]), 0),
+            (Some(&[0, 1][..]), 0),
+            (Some(&[0, 1, 2, 0][..]), 0),
+            (Some(&[0, 1, 2][..]), 4),
+            (None, 1),
+        ] {
+            assert!(!loader(order, position).is_place_in(3), "{order:?} {position}");
+        }
     }
 }

@@ -12,6 +12,9 @@ pub struct LossScale {
     good_passes: u32,
 }
 
+/// So many passes with finite gradients come before a larger factor.
+const GROWTH_INTERVAL: u32 = 2000;
+
 impl Default for LossScale {
     fn default() -> Self {
         Self { factor: 65536.0, good_passes: 0 }
@@ -19,13 +22,17 @@ impl Default for LossScale {
 }
 
 impl LossScale {
+    /// Whether the rules of growing and shrinking can lead here: by doubling and halving, from a power of two to another.
+    pub fn is_possible(self) -> bool {
+        self.factor >= 1.0 && self.factor.is_finite() && self.good_passes < GROWTH_INTERVAL
+    }
+
     pub fn factor(self) -> f32 {
         self.factor
     }
 
     /// After a pass with finite gradients. After 2000 of them a larger factor is tried.
     pub fn count_good_pass(&mut self) {
-        const GROWTH_INTERVAL: u32 = 2000;
         self.good_passes += 1;
         if self.good_passes == GROWTH_INTERVAL {
             *self = Self { factor: self.factor * 2.0, good_passes: 0 };
@@ -55,5 +62,13 @@ mod tests {
             smaller = next;
         }
         assert_eq!(smaller.factor(), 1.0);
+        assert!(smaller.is_possible());
+    }
+
+    #[test]
+    fn what_the_rules_do_not_lead_to_is_told() {
+        for (factor, good_passes) in [(f32::NAN, 0), (f32::INFINITY, 0), (0.0, 0), (-2.0, 0), (1.0, GROWTH_INTERVAL)] {
+            assert!(!LossScale { factor, good_passes }.is_possible(), "{factor} {good_passes}");
+        }
     }
 }

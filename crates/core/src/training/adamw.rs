@@ -75,7 +75,7 @@ impl AdamW {
 
     /// One step with the gradients that the parameters hold, times `gradient_scale`.
     pub fn step(&mut self, parameters: &mut Parameters, gradient_scale: f64) {
-        self.steps += 1;
+        self.steps = self.steps.saturating_add(1);
         let step = AdamWStep {
             learning_rate: self.options.learning_rate,
             betas: self.options.betas,
@@ -99,6 +99,8 @@ impl AdamW {
 const FIRST: &str = "exp_avg";
 const SECOND: &str = "exp_avg_sq";
 const STEP: &str = "step";
+/// The file holds it as a float32, which is exact so far.
+const MOST_STEPS: f32 = 16_777_216.0;
 
 impl AdamW {
     /// The state as safetensors: `<parameter>.exp_avg` and `<parameter>.exp_avg_sq` in torch's layout for every parameter
@@ -119,6 +121,13 @@ impl AdamW {
     /// Goes on from the state that [`Self::safetensors`] wrote. A file that is refused changes nothing.
     pub fn restore(&mut self, parameters: &Parameters, state: &mut Weights) -> Result<()> {
         let steps = state.take(STEP, &[])?.first().copied().unwrap_or(0.0);
+        if !(0.0..=MOST_STEPS).contains(&steps) || steps.fract() != 0.0 {
+            return Err(Error::argument(
+                "`step` of the optimizer",
+                format!("a whole number up to {MOST_STEPS}"),
+                steps,
+            ));
+        }
         let mut moments = HashMap::new();
         for (index, parameter) in parameters.list().iter().enumerate() {
             let mut take = |key: &str| {

@@ -41,6 +41,25 @@ enum ProgressState {
     Step { step: usize },
 }
 
+impl TrainerState {
+    /// Refuses what no run over this data set can have written: the file was changed, or belongs to another run.
+    fn check(&self, dataset: &Dataset) -> Result<()> {
+        let possible_progress = match &self.progress {
+            ProgressState::Whole(progress) => progress.is_possible(),
+            ProgressState::Step { step } => Progress::at_step(*step, 1).is_possible(),
+        };
+        let wrong = [
+            ("progress", possible_progress),
+            ("loader", self.loader.as_ref().is_none_or(|loader| loader.is_place_in(dataset.len()))),
+            ("loss_scale", self.loss_scale.is_none_or(LossScale::is_possible)),
+        ];
+        match wrong.iter().find(|(_, possible)| !possible) {
+            Some((key, _)) => Err(Error::file(FILE, format!("`{key}`: expected what a run of this data set writes"))),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The files of a checkpoint, read.
 pub struct Checkpoint<'a> {
     /// The text of `trainer_state.json`.
@@ -92,6 +111,7 @@ impl Trainer {
             let expected = format!("the {images} images that the checkpoint's run learned from");
             return Err(Error::argument("dataset", expected, dataset.len()));
         }
+        state.check(dataset)?;
         let weights = model.parameters.import(checkpoint.unet)?;
         let ema = match checkpoint.ema {
             Some((config, weights)) if self.options.use_ema => {
@@ -100,17 +120,17 @@ impl Trainer {
             }
             _ => None,
         };
-        let generator_state = state.generator.as_deref().map(from_hex).transpose()?;
-        let dropout_state = state.dropout.as_deref().map(from_hex).transpose()?;
+        let restored_generator = state.generator.as_deref().map(generator_of).transpose()?;
+        let restored_dropout = state.dropout.as_deref().map(generator_of).transpose()?;
         self.optimizer.restore(&model.parameters, checkpoint.optimizer)?;
 
         model.parameters.set_values(&weights);
         model.parameters.zero_gradients();
-        if let Some(state) = generator_state {
-            generator.set_state(&state)?;
+        if let Some(restored) = restored_generator {
+            *generator = restored;
         }
-        if let Some(state) = dropout_state {
-            model.set_dropout_state(&state)?;
+        if let Some(restored) = restored_dropout {
+            model.set_dropout_state(&restored.state())?;
         }
         if model.loss_scale.is_some() && state.loss_scale.is_some() {
             model.loss_scale = state.loss_scale;
@@ -161,6 +181,15 @@ fn ema_updates(config: &str) -> Result<usize> {
 
 fn object(text: String) -> Result<Map<String, Value>> {
     json::from_json(&text)
+}
+
+/// A generator in this state, hexadecimal.
+fn generator_of(state: &str) -> Result<Generator> {
+    let mut generator = Generator::new(0);
+    generator
+        .set_state(&from_hex(state)?)
+        .map_err(|error| Error::file(FILE, format!("a generator cannot stand there ({error})")))?;
+    Ok(generator)
 }
 
 fn to_hex(bytes: &[u8]) -> String {

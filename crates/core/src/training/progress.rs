@@ -22,7 +22,16 @@ impl Default for Progress {
     }
 }
 
+/// Far beyond any run, and exact in every number format that a count passes through.
+const MOST_STEPS: usize = u32::MAX as usize;
+
 impl Progress {
+    /// Whether a run can have come this far.
+    pub fn is_possible(&self) -> bool {
+        let counts = self.step <= MOST_STEPS && (1..=MOST_STEPS).contains(&self.epoch);
+        counts && self.epoch_losses.len() <= self.step
+    }
+
     /// Counts a step, which was skipped where there is no loss; returns its number and its epoch.
     pub fn count_step(&mut self, loss: Option<f32>) -> (usize, usize) {
         self.step += 1;
@@ -48,5 +57,20 @@ impl Progress {
     /// A run of which only the number of steps is known, such as one of Python's.
     pub fn at_step(step: usize, steps_per_epoch: usize) -> Self {
         Self { step, epoch: step / steps_per_epoch.max(1) + 1, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_run_can_have_reached_is_told() {
+        let reached =
+            |step, epoch, losses| Progress { step, epoch, epoch_losses: vec![0.5; losses], last_epoch_loss: 0.0 };
+        assert!(reached(0, 1, 0).is_possible() && reached(7, 3, 2).is_possible());
+        for impossible in [reached(usize::MAX, 1, 0), reached(3, 0, 0), reached(3, usize::MAX, 0), reached(1, 1, 2)] {
+            assert!(!impossible.is_possible(), "{impossible:?}");
+        }
     }
 }

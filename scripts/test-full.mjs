@@ -7,11 +7,16 @@ import { parseArgs } from "node:util";
 import { explained, SetupError } from "./build/process.mjs";
 import { setUp } from "./build/steps.mjs";
 import { fuzz } from "./fuzz.mjs";
+import { vitest } from "./vitest.mjs";
+
+const FUZZ_RUNS = 1_000_000;
 
 /** @type {Record<string, () => Promise<{ passed: number, failed: number, skipped: number }>>} */
 const JOBS = {
   /** Every reader of foreign bytes in the core, a million inputs each. */
-  fuzz: () => fuzz(1_000_000),
+  fuzz: () => fuzz(FUZZ_RUNS),
+  /** And those in TypeScript. */
+  "fuzz-typescript": () => vitest(["--project", "napi", "test/node/fuzz"], { EMBERWING_FUZZ_RUNS: String(FUZZ_RUNS) }),
 };
 
 await explained(async () => {

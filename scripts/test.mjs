@@ -1,22 +1,16 @@
 /** `npm test`: sets everything up, runs the Rust tests, the fuzz targets and the TypeScript tests, and ends with one line that counts all. */
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { prepareAdapter } from "./build/adapter.mjs";
-import { root } from "./build/paths.mjs";
 import { explained, runAndRead } from "./build/process.mjs";
 import { setUp } from "./build/steps.mjs";
 import { fuzz } from "./fuzz.mjs";
+import { NONE, vitest, withExitCode } from "./vitest.mjs";
 
 /** Inputs that each fuzz target gets: so many that the corpus and its nearest neighbours are tried within seconds. */
 const FUZZ_RUNS = 3_000;
 
-/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
-
-/** @type {Counts} */
-const NONE = { passed: 0, failed: 0, skipped: 0 };
+/** @typedef {import("./vitest.mjs").Counts} Counts */
 
 /**
  * @param {Counts} a
@@ -24,14 +18,6 @@ const NONE = { passed: 0, failed: 0, skipped: 0 };
  * @returns {Counts}
  */
 const add = (a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped });
-
-/**
- * A run that fails without a failed test (a file that does not compile) counts as one failure.
- * @param {Counts} counts
- * @param {number} code
- * @returns {Counts}
- */
-const withExitCode = (counts, code) => (code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts);
 
 /** @returns {Promise<Counts>} */
 async function rustTests() {
@@ -52,31 +38,10 @@ async function rustTests() {
   return withExitCode(counts, code);
 }
 
-/** @returns {Promise<Counts>} */
-async function typescriptTests() {
-  const folder = mkdtempSync(join(tmpdir(), "emberwing-tests-"));
-  const report = join(folder, "report.json");
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const vitest = join(root, "node_modules/vitest/vitest.mjs");
-  const { code } = await runAndRead(process.execPath, [vitest, "run", ...reporters]);
-  const counts = existsSync(report) ? countsOf(readFileSync(report, "utf8")) : NONE;
-  rmSync(folder, { recursive: true });
-  return withExitCode(counts, code);
-}
-
-/**
- * @param {string} report vitest's JSON
- * @returns {Counts}
- */
-function countsOf(report) {
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(report);
-  return { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests + numTodoTests };
-}
-
 await explained(async () => {
   await prepareAdapter();
   await setUp();
-  const { passed, failed, skipped } = [await rustTests(), await fuzz(FUZZ_RUNS), await typescriptTests()].reduce(add);
+  const { passed, failed, skipped } = [await rustTests(), await fuzz(FUZZ_RUNS), await vitest([])].reduce(add);
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   if (failed > 0) process.exitCode = 1;
 });

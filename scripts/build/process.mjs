@@ -47,9 +47,10 @@ export async function run(program, args, env = {}) {
  * Runs a program, shows its standard output and returns it with the exit code.
  * @param {string} program
  * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} env
  */
-export async function runAndRead(program, args) {
-  const { child, exitCode } = start(program, args, {}, "pipe");
+export async function runAndRead(program, args, env = {}) {
+  const { child, exitCode } = start(program, args, env, "pipe");
   let output = "";
   child.stdout?.setEncoding("utf8").on("data", (text) => {
     output += text;

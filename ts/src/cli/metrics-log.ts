@@ -71,14 +71,28 @@ const formatLine = (metrics: StepMetrics): string => `${JSON.stringify(metrics)}
 async function readLines(path: string): Promise<StepMetrics[]> {
   const lines: StepMetrics[] = [];
   for (const line of await readText(path)) {
-    try {
-      lines.push(JSON.parse(line));
-    } catch {
-      break;
-    }
+    const metrics = parseLine(line);
+    if (!metrics) break;
+    lines.push(metrics);
   }
   return lines;
 }
+
+/** `undefined` for what is no line of this log. JSON has no NaN: `null` stands for it. */
+function parseLine(line: string): StepMetrics | undefined {
+  try {
+    const metrics = JSON.parse(line) as Partial<Record<string, unknown>> | null;
+    const isStep = Number.isSafeInteger(metrics?.step) && NUMBERS.every((key) => isNumber(metrics?.[key]));
+    return isStep ? (metrics as unknown as StepMetrics) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const NUMBERS = ["epoch", "loss", "learningRate", "gradNorm", "imagesPerSecond", "seconds"] as const;
+
+/** Logs of other versions may lack some. */
+const isNumber = (value: unknown): boolean => value === null || value === undefined || typeof value === "number";
 
 async function readText(path: string): Promise<string[]> {
   try {

@@ -42,7 +42,7 @@ export function hubName({ id }: HubRepo): string {
  */
 export function checkPathInRepo(repo: HubRepo, path: unknown): string {
   const segments = typeof path === "string" ? path.split("/") : [];
-  const safe = segments.every((part) => part !== "" && part !== "." && part !== ".." && !/[\\:\0]/.test(part));
+  const safe = segments.every((part) => part !== "" && part !== "." && part !== ".." && !/[\\:\0]|\p{Cs}/u.test(part));
   if (typeof path === "string" && path !== "" && safe) return path;
   throw new EmberwingError(
     "Network",

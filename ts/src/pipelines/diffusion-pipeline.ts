@@ -113,7 +113,11 @@ export abstract class DiffusionPipeline {
     const construct = findPipeline((this as object) === DiffusionPipeline ? index.className : this.className);
     const parts: Record<string, PipelineComponent> = {};
     for (const [name, className] of Object.entries(index.components)) {
-      parts[name] = await loadComponent(className, await componentFolder(folder, name), { device, dtype, variant });
+      parts[name] = await loadComponent(name, className, await componentFolder(folder, name), {
+        device,
+        dtype,
+        variant,
+      });
     }
     return construct(parts) as DiffusionPipeline as P;
   }

@@ -1,6 +1,6 @@
 /** `model_index.json`: which classes a saved pipeline is made of. */
 import { call } from "../engine.js";
-import { EmberwingError } from "../errors.js";
+import { describe, EmberwingError } from "../errors.js";
 
 export const MODEL_INDEX = "model_index.json";
 
@@ -11,6 +11,9 @@ export interface ModelIndex {
   components: Record<string, string>;
 }
 
+/** A keyword argument in Python: it becomes a path, which must not lead out of the folder. */
+const PART_NAME = /^(?!__)[A-Za-z_]\w*$/;
+
 export function parseModelIndex(text: string): ModelIndex {
   const content: unknown = JSON.parse(call((core) => core.parsePythonJson(MODEL_INDEX, text)));
   const { _class_name: className, ...entries } = (content ?? {}) as Record<string, unknown>;
@@ -19,6 +22,11 @@ export function parseModelIndex(text: string): ModelIndex {
   }
   // Pairs [library, class] are parts, [null, null] absent ones; all else are options of the pipeline.
   const pairs = Object.entries(entries).filter(([, value]) => Array.isArray(value) && typeof value[1] === "string");
+  const strange = pairs.find(([name]) => !PART_NAME.test(name));
+  if (strange) {
+    const problem = `expected names of parts, which are folders beside it, got ${describe(strange[0])}`;
+    throw new EmberwingError("InvalidFile", `${MODEL_INDEX}: ${problem}`);
+  }
   return {
     className,
     components: Object.fromEntries(pairs.map(([name, value]) => [name, (value as string[])[1]])) as Record<

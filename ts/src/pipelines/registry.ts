@@ -19,15 +19,24 @@ export function findPipeline(className: string): (parts: Record<string, Pipeline
   return (parts) => new Pipeline(parts as unknown as UnconditionalComponents);
 }
 
+/** What the constructors take. Others are not loaded: a small file could name a large model again and again. */
+const PARTS = ["unet", "scheduler"];
+
 export function loadComponent(
+  name: string,
   className: string,
   folder: PretrainedFolder,
   options: LoadPipelineOptions,
 ): Promise<PipelineComponent> {
-  if (className === UNet2DModel.className) return UNet2DModel.fromPretrained(folder, options);
-  const Scheduler = schedulerClasses.find((candidate) => candidate.className === className);
-  if (!Scheduler) throw unsupported("component", className, [UNet2DModel, ...schedulerClasses]);
-  return Scheduler.fromPretrained(folder);
+  const Component = [UNet2DModel, ...schedulerClasses].find((candidate) => candidate.className === className);
+  if (!Component) throw unsupported("component", className, [UNet2DModel, ...schedulerClasses]);
+  if (!PARTS.includes(name)) {
+    const expected = `expected ${PARTS.join(" and ")}, the parts of the pipelines that there are`;
+    throw new EmberwingError("Unsupported", `component \`${name}\`: ${expected}`);
+  }
+  return Component === UNet2DModel
+    ? UNet2DModel.fromPretrained(folder, options)
+    : (Component as (typeof schedulerClasses)[number]).fromPretrained(folder);
 }
 
 function unsupported(kind: string, className: string, known: readonly { className: string }[]): EmberwingError {

@@ -8,7 +8,6 @@ import { takeBytes } from "../tensor.js";
 import { isDirectoryHandle } from "./destination.js";
 import { hubFolder } from "./hub-folder.js";
 import { webFolder } from "./web-folder.js";
-import { unzip } from "./zip.js";
 
 /**
  * A path of a folder, or `"hub:owner/name"`, a repository on the hub; or a folder's files: those of an
@@ -68,7 +67,8 @@ function zipFolder(archive: Blob): PretrainedFolder {
   const name = archive instanceof File ? archive.name : "the zip file";
   let contents: Promise<PretrainedFolder> | undefined;
   const opened = (): Promise<PretrainedFolder> => {
-    contents ??= unzip(name, archive).then((files) => memoryFolder(files, ""));
+    // Loaded when needed, with what inflates.
+    contents ??= import("./unzip.js").then(async ({ unzip }) => memoryFolder(await unzip(name, archive), ""));
     return contents;
   };
   return lazyFolder(name, opened);

@@ -23,7 +23,7 @@ export function webFolder(base: URL): PretrainedFolder {
       const found = await names;
       return found.length === 0 ? undefined : found;
     },
-    read: async (name) => new Uint8Array(await (await get(at(name))).arrayBuffer()),
+    read: (name) => content(at(name)),
     subfolder: (name) => webFolder(at(name)),
   };
 }
@@ -41,9 +41,27 @@ async function isThere(url: URL): Promise<boolean> {
   return ok && !headers.get("content-type")?.startsWith("text/html");
 }
 
+/** None where the index cannot be read: whoever loads by it says what is wrong with it. */
 async function shardNames(index: URL): Promise<string[]> {
-  const { weight_map = {} } = (await (await get(index)).json()) as { weight_map?: Record<string, string> };
-  return [...new Set(Object.values(weight_map))];
+  const text = new TextDecoder().decode(await content(index));
+  return [...new Set(Object.values(weightMap(text)).filter((name) => typeof name === "string"))];
+}
+
+function weightMap(text: string): object {
+  try {
+    return (JSON.parse(text) as { weight_map?: object } | null)?.weight_map ?? {};
+  } catch {
+    return {};
+  }
+}
+
+async function content(url: URL): Promise<Uint8Array> {
+  const response = await get(url);
+  try {
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    throw unreachable(url, error);
+  }
 }
 
 async function get(url: URL): Promise<Response> {
@@ -57,9 +75,13 @@ async function request(url: URL, options?: RequestInit): Promise<Response> {
   try {
     return await fetch(url, options);
   } catch (error) {
-    const advice = "see that the address is right and that its server allows other sites to read it (CORS)";
-    throw new EmberwingError("InvalidFile", `${url}: cannot be fetched (${(error as Error).message}): ${advice}`, {
-      cause: error,
-    });
+    throw unreachable(url, error);
   }
+}
+
+function unreachable(url: URL, error: unknown): EmberwingError {
+  const advice = "see that the address is right and that its server allows other sites to read it (CORS)";
+  return new EmberwingError("InvalidFile", `${url}: cannot be fetched (${(error as Error).message}): ${advice}`, {
+    cause: error,
+  });
 }

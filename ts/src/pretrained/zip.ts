@@ -1,5 +1,4 @@
 /** Folders as one file, to download and to pick again. */
-import { EmberwingError } from "../errors.js";
 import { takeBytes } from "../tensor.js";
 
 /**
@@ -18,21 +17,4 @@ export async function zip(files: ReadonlyMap<string, Uint8Array>): Promise<Blob>
   // A fixed date: the same files give the same bytes.
   const content = zipSync(contents, { level: 0, mtime: new Date(1980, 0, 1) });
   return new Blob([content as Uint8Array<ArrayBuffer>], { type: "application/zip" });
-}
-
-/** The files of a zip file by their paths; a folder that holds all of them is left away. */
-export async function unzip(name: string, archive: Blob): Promise<ReadonlyMap<string, Uint8Array>> {
-  const { unzipSync } = await import("fflate");
-  const bytes = new Uint8Array(await archive.arrayBuffer());
-  try {
-    const entries = Object.entries(unzipSync(bytes)).filter(([path]) => !path.endsWith("/"));
-    const [top] = /^[^/]*\//.exec(entries[0]?.[0] ?? "") ?? [""];
-    const prefix = entries.every(([path]) => path.startsWith(top)) ? top.length : 0;
-    return new Map(entries.map(([path, content]) => [path.slice(prefix), content]));
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    throw new EmberwingError("InvalidFile", `${name}: expected a zip file of a saved folder (${problem})`, {
-      cause: error,
-    });
-  }
 }

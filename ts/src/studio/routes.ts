@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { RequestFailure } from "./failures.js";
 import { readMetrics } from "./metrics-file.js";
 import { METRICS_HEADERS } from "./protocol.js";
-import { type Runs, readGrid, readRecord } from "./runs.js";
+import { type Runs, readGrid, readRecordText } from "./runs.js";
 
 export interface Answer {
   readonly type: string;
@@ -39,7 +39,10 @@ export async function answer(runs: Runs, path: string): Promise<Answer> {
     /^api\/runs\/([\da-f]{16})\/(metrics|record|samples)(?:\/(\d{1,12}))?$/.exec(name) ?? [];
   if (part === "metrics" && step === undefined)
     return metricsAnswer(await runs.folderOf(id), new URLSearchParams(query));
-  if (part === "record" && step === undefined) return json(await readRecord(await runs.folderOf(id)));
+  if (part === "record" && step === undefined) {
+    // As it stands in the file: what was read cannot always be written again, as where arrays lie in arrays without end.
+    return tagged(JSON_TYPE, await readRecordText(await runs.folderOf(id)));
+  }
   if (part === "samples" && step !== undefined) {
     return { type: "image/png", body: await readGrid(await runs.folderOf(id), Number(step)), headers: FOREVER };
   }

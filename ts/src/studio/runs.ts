@@ -62,7 +62,7 @@ async function summarise(folder: string, name: string): Promise<RunSummary | und
     });
   const step = (await noting(() => lastStep(folder))) ?? 0;
   const plan = record === undefined ? undefined : await noting(() => readRecord(folder));
-  const plannedSteps = typeof plan?.plannedSteps === "number" ? plan.plannedSteps : undefined;
+  const plannedSteps = Number.isSafeInteger(plan?.plannedSteps) ? (plan?.plannedSteps as number) : undefined;
   const isDone = plannedSteps !== undefined && step >= plannedSteps;
   return {
     ...{ id: createHash("sha256").update(folder).digest("hex").slice(0, 16), name, folder },
@@ -78,13 +78,20 @@ async function lastStep(folder: string): Promise<number> {
   const line = await lastLine(folder);
   if (line === undefined) return 0;
   const { step } = parseObject(line, `${METRICS_FILE}, last line`);
-  if (typeof step === "number") return step;
+  // 1e400 is a number in JSON and none in an answer.
+  if (Number.isSafeInteger(step)) return step as number;
   throw new RequestFailure(422, `${METRICS_FILE}: expected lines with "step", found ${line.slice(0, 40)}`);
 }
 
-/** `run.json`, whatever a run of another version wrote into it. */
-export async function readRecord(folder: string): Promise<Record<string, unknown>> {
-  return parseObject((await readContained(folder, RECORD_FILE, RECORD_BYTES)).toString(), RECORD_FILE);
+async function readRecord(folder: string): Promise<Record<string, unknown>> {
+  return parseObject(await readRecordText(folder), RECORD_FILE);
+}
+
+/** `run.json`, whatever a run of another version wrote into it, as long as it is an object. */
+export async function readRecordText(folder: string): Promise<string> {
+  const text = (await readContained(folder, RECORD_FILE, RECORD_BYTES)).toString();
+  parseObject(text, RECORD_FILE);
+  return text;
 }
 
 function parseObject(text: string, where: string): Record<string, unknown> {

@@ -6,7 +6,7 @@ import type { Files } from "../platform/files.js";
 const MANIFEST = "checkpoint.json";
 /** Where checkpoints of an earlier run go when a new one starts in the same folder. */
 const EARLIER = "earlier";
-const NAME = /^checkpoint-(\d+)$/;
+const NAME = /^checkpoint-(0|[1-9]\d{0,14})$/;
 /** Begun and never finished, or replaced and not yet removed. */
 const LEFT_BEHIND = /^\.(checkpoint-\d+\.tmp|[\da-f-]{36}\.old)$/;
 
@@ -162,11 +162,21 @@ async function describeContent(bytes: Uint8Array): Promise<ManifestEntry> {
 function parseManifest(path: string, bytes: Uint8Array): Record<string, ManifestEntry> {
   try {
     const { files } = JSON.parse(new TextDecoder().decode(bytes)) as { files: Record<string, ManifestEntry> };
-    if (Object.keys(files).length > 0) return files;
+    const entries = Object.entries(files);
+    if (entries.length > 0 && entries.every(([name, entry]) => isInside(name) && isEntry(entry))) return files;
   } catch {
     // Said below, like a list without files.
   }
   throw new EmberwingError("InvalidFile", `${path}: ${MANIFEST} is damaged`);
+}
+
+/** It becomes a path: it must not lead out of the checkpoint. */
+function isInside(name: string): boolean {
+  return name.split("/").every((part) => !/^\.{0,2}$|[\\:\0]/.test(part));
+}
+
+function isEntry({ bytes, sha256 }: ManifestEntry): boolean {
+  return Number.isSafeInteger(bytes) && typeof sha256 === "string";
 }
 
 function damaged(file: string, length: number, expected: ManifestEntry): EmberwingError {

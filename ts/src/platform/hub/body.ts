@@ -2,6 +2,7 @@
  * The bodies of answers. Not by `for await` or `text()`: where a signal aborts after the last byte came and before the
  * end was read, those of Node 20 wait for ever.
  */
+import { EmberwingError } from "../../errors.js";
 import { connectionFailure } from "./retries.js";
 
 /** @throws `TransientFailure` where the connection breaks. */
@@ -30,9 +31,19 @@ export async function* chunksOf({ body }: Response, signal: AbortSignal): AsyncG
   }
 }
 
+/** Longer than any list of files; an answer without an end must not fill the memory. */
+const LONGEST_TEXT = 2 ** 26;
+
+/** @throws `Network` where it is too long. */
 export async function textOf(response: Response, signal: AbortSignal): Promise<string> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of chunksOf(response, signal)) chunks.push(chunk);
+  let length = 0;
+  for await (const chunk of chunksOf(response, signal)) {
+    length += chunk.length;
+    if (length > LONGEST_TEXT)
+      throw new EmberwingError("Network", `the server's answer is longer than ${LONGEST_TEXT} bytes`);
+    chunks.push(chunk);
+  }
   const decoder = new TextDecoder();
   return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode();
 }

@@ -17,7 +17,8 @@ export interface Content {
 
 /** What an answer of the hub says of a file, checked: contents are kept by that hash. */
 export function announced(file: HubFile, hash: string, size: string | number): Content {
-  if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash) && /^\d+$/.test(String(size))) return { hash, size: Number(size) };
+  if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash) && /^\d{1,15}$/.test(String(size)))
+    return { hash, size: Number(size) };
   const problem = `expected the hub to say its hash and size, got ${hash} and ${size}`;
   throw new EmberwingError("Network", `${fileName(file)}: ${problem}`);
 }

@@ -17,7 +17,7 @@ export async function openOnDisk(repo: HubRepo, options: HubOptions): Promise<Hu
 }
 
 /** From the headers of the hub itself: a redirect to where large files lie has them too. */
-async function contentOf(file: HubFile): Promise<Content> {
+export async function contentOf(file: HubFile): Promise<Content> {
   const { client } = file;
   const what = fileName(file);
   const request = { what, method: "HEAD", follow: "hub", missing: "there is no such file", headers: IDENTITY } as const;

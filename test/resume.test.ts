@@ -1,5 +1,5 @@
 /** Checkpoints: a run that was stopped and resumed is the run that never stopped, bit for bit. */
-import { mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -7,6 +7,8 @@ import {
   DDPMPipeline,
   DDPMScheduler,
   Generator,
+  Image,
+  type LoadDatasetOptions,
   loadDataset,
   Trainer,
   type TrainerOptions,
@@ -23,6 +25,8 @@ beforeAll(async () => {
   dataset = await loadDataset("butterflies", { size: 6, resolution: 8, randomFlip: true });
 });
 
+/** WebAssembly cannot read files by itself. */
+const streamings = process.env.EMBERWING_ENGINE === "napi" ? [false, true] : [false];
 const temporaryFolder = () => mkdtemp(join(tmpdir(), "emberwing-"));
 
 interface Run {
@@ -204,6 +208,76 @@ describe("resuming", () => {
   function code(code: string, message: RegExp): { code: string; message: RegExp } {
     return { code, message };
   }
+});
+
+describe("the images of a checkpoint", () => {
+  const short = { epochs: 1, checkpointingSteps: 1, useEma: false } as const;
+
+  /** Noise: files of the same sizes whatever the level of one pixel. */
+  const images = (changed?: number): Uint8Array[] =>
+    Array.from({ length: 4 }, (_, index) => {
+      const data = Uint8Array.from({ length: 192 }, (_, at) => (at * 37 + index * 91) % 256);
+      if (index === changed) data[100] = 255 - (data[100] as number);
+      return new Image(data, 8, 8, 3).toPNG();
+    });
+
+  /** In order and by number, so that a folder and a list have them alike. */
+  async function folderOf(content: readonly Uint8Array[]): Promise<string> {
+    const folder = await temporaryFolder();
+    for (const [index, bytes] of content.entries()) await writeFile(join(folder, `${index}.png`), bytes);
+    return folder;
+  }
+
+  const load = (source: string | Uint8Array[], options: LoadDatasetOptions = {}) =>
+    loadDataset(source, { resolution: 8, onWarning: () => {}, ...options });
+
+  async function startedWith(dataset: Dataset): Promise<string> {
+    const outputDir = await temporaryFolder();
+    await train({ ...short, dataset, outputDir }, 1);
+    return outputDir;
+  }
+
+  const resume = (outputDir: string, dataset: Dataset) =>
+    train({ ...short, dataset, outputDir, resumeFromCheckpoint: "latest" });
+  const refusal = { code: "InvalidArgument", message: expect.stringMatching(/dataset: expected the images that/) };
+
+  test.each(streamings)("are noticed to be others of the same number and sizes: streaming %s", async (streaming) => {
+    const outputDir = await startedWith(await load(await folderOf(images()), { streaming }));
+    const swapped = images();
+    swapped.push(...swapped.splice(0, 1));
+    for (const others of [images(3), swapped]) {
+      const dataset = await load(await folderOf(others), { streaming });
+      await expect(resume(outputDir, dataset)).rejects.toMatchObject(refusal);
+    }
+    const run = await resume(outputDir, await load(await folderOf(images()), { streaming }));
+    expect(run.events.at(-1)?.type).toBe("done");
+  });
+
+  test("are the same in another place, in memory and on disk", async () => {
+    const outputDir = await startedWith(await load(images()));
+    for (const streaming of streamings) {
+      const copy = await temporaryFolder();
+      await cp(outputDir, copy, { recursive: true });
+      const run = await resume(copy, await load(await folderOf(images()), { streaming }));
+      expect(run.events.at(-1)?.type).toBe("done");
+    }
+  });
+
+  test("are not compared with those of a checkpoint that says nothing of them", async () => {
+    const outputDir = await startedWith(await load(images()));
+    const checkpoint = join(outputDir, "checkpoint-1");
+    const { fingerprint, ...state } = JSON.parse(await readFile(join(checkpoint, "trainer_state.json"), "utf8"));
+    expect(fingerprint).toMatch(/^[\da-f]{16}$/);
+    const text = JSON.stringify(state);
+    await writeFile(join(checkpoint, "trainer_state.json"), text);
+    const manifest = JSON.parse(await readFile(join(checkpoint, "checkpoint.json"), "utf8"));
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+    const sha256 = Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    manifest.files["trainer_state.json"] = { bytes: text.length, sha256 };
+    await writeFile(join(checkpoint, "checkpoint.json"), JSON.stringify(manifest));
+    const run = await resume(outputDir, await load(images(1)));
+    expect(run.events.at(-1)?.type).toBe("done");
+  });
 });
 
 describe("the limit on checkpoints, as diffusers' own tests have it", () => {

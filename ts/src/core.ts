@@ -164,9 +164,11 @@ export interface DatasetHandle {
   addImage(name: string, bytes: Uint8Array): Promise<void>;
   /** Image files inside a folder (JSON: their names), read whenever they are drawn. */
   addFiles(folder: string, names: string, strict: boolean): Promise<void>;
-  /** Images in one file (JSON: [name, offset, length] each), likewise; the file is opened at once. */
-  addParts(file: string, parts: string, strict: boolean): Promise<void>;
-  /** An image that was passed over because it does not decode; each is told once. */
+  /** The file that `addParts` speaks of; opened at once, so that its name may go. */
+  openParts(file: string): Promise<void>;
+  /** Images in that file (JSON: [name, offset, length] each), likewise. */
+  addParts(parts: string, strict: boolean): Promise<void>;
+  /** An image that was passed over because it cannot be read or does not decode; each is told once. */
   takeProblem(): Promise<string | null | undefined>;
   /** NCHW values used as they are. */
   addPixels(values: Float32Array, shape: Uint32Array): Promise<void>;

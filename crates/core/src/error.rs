@@ -59,6 +59,12 @@ impl Error {
         Self::ShapeMismatch { argument: argument.into(), expected: expected.into(), got: got.to_string() }
     }
 
+    /// What it says, without its code.
+    pub fn message(&self) -> String {
+        let text = self.to_string();
+        text.split_once("] ").map_or(text.clone(), |(_, message)| message.into())
+    }
+
     pub fn file(file: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::InvalidFile { file: file.into(), problem: problem.into() }
     }

@@ -397,3 +397,60 @@ fn a_dataset_holds_butterflies_in_their_order() {
     let expected = butterfly(SEED, 4, 16).unwrap();
     assert_eq!(dataset.item(1).unwrap(), pixels_to_tensor(expected.data(), 3, 16, 16).unwrap());
 }
+
+#[test]
+fn a_fingerprint_tells_images_apart_and_not_where_they_lie() {
+    let folder = std::env::temp_dir().join(format!("emberwing-fingerprint-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let names = ["rgb.png", "grey.png", "rgb.jpg"];
+    for name in names {
+        std::fs::write(folder.join(name), fixture(name)).unwrap();
+    }
+    let held = |names: &[&str]| {
+        let mut dataset = Dataset::new(r#"{"resolution":8}"#).unwrap();
+        names.iter().for_each(|name| dataset.add_image("another name", &fixture(name)).unwrap());
+        dataset.fingerprint().to_string()
+    };
+    let stored = |names: &[&str]| {
+        let names = serde_json::from_str(&serde_json::to_string(names).unwrap()).unwrap();
+        let mut dataset = Dataset::new(r#"{"resolution":8}"#).unwrap();
+        dataset.add_files(&folder, names, false).unwrap();
+        dataset.fingerprint().to_string()
+    };
+    assert_eq!(held(&names), stored(&names));
+    assert_ne!(held(&names), held(&["rgb.png", "rgb.jpg", "grey.png"]));
+    assert_ne!(held(&names), held(&names[..2]));
+    assert_ne!(stored(&names), stored(&["rgb.png", "grey.png", "none.jpg"]));
+    std::fs::remove_dir_all(&folder).unwrap();
+
+    let labelled = |labels: &[u32]| {
+        let mut dataset = numbered(2, "{}");
+        dataset.set_class_labels(labels).unwrap();
+        dataset.fingerprint().to_string()
+    };
+    assert_eq!(labelled(&[0, 1]), labelled(&[0, 1]));
+    assert_ne!(labelled(&[0, 1]), labelled(&[1, 0]));
+    assert_ne!(labelled(&[0, 1]), numbered(2, "{}").fingerprint());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_or_larger_than_any_picture_is_passed_over() {
+    let folder = std::env::temp_dir().join(format!("emberwing-passed-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("folder.png")).unwrap();
+    std::fs::write(folder.join("a.png"), fixture("rgb.png")).unwrap();
+    std::fs::File::create(folder.join("sparse.png")).unwrap().set_len(1 << 40).unwrap();
+    let names = r#"["folder.png", "sparse.png", "none.png", "a.png"]"#;
+    let mut dataset = Dataset::new(r#"{"resolution":8}"#).unwrap();
+    dataset.add_files(&folder, serde_json::from_str(names).unwrap(), false).unwrap();
+    let batch = dataset.batch(&[0, 1, 2, 3], &mut Generator::new(0)).unwrap();
+    assert_eq!(batch.indices, [3, 3, 3, 3]);
+    let problems: Vec<String> = std::iter::from_fn(|| dataset.take_problem()).collect();
+    assert_eq!(problems.len(), 3);
+    for (problem, start) in problems.iter().zip(["folder.png: cannot", "sparse.png: cannot", "none.png: cannot"]) {
+        assert!(problem.starts_with(start), "{problem}");
+    }
+    dataset.add_files(&folder, serde_json::from_str(r#"["folder.png"]"#).unwrap(), true).unwrap();
+    assert!(dataset.batch(&[4], &mut Generator::new(0)).unwrap_err().to_string().contains("no regular file"));
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -29,10 +29,17 @@ macro_rules! run_bindings {
                 $crate::handle::run(add).await.map_err($error)
             }
 
-            #[$bind(js_name = "addParts")]
-            pub async fn add_parts(&self, file: String, parts: String, strict: bool) -> $Result<()> {
+            #[$bind(js_name = "openParts")]
+            pub async fn open_parts(&self, file: String) -> $Result<()> {
                 let dataset = self.0.clone();
-                let add = async move || $crate::bindings::support::add_parts(&dataset, &file, &parts, strict).await;
+                let open = async move || dataset.with(async |dataset| dataset.open_parts(&file)).await;
+                $crate::handle::run(open).await.map_err($error)
+            }
+
+            #[$bind(js_name = "addParts")]
+            pub async fn add_parts(&self, parts: String, strict: bool) -> $Result<()> {
+                let dataset = self.0.clone();
+                let add = async move || $crate::bindings::support::add_parts(&dataset, &parts, strict).await;
                 $crate::handle::run(add).await.map_err($error)
             }
 

@@ -253,10 +253,10 @@ pub async fn add_files(dataset: &Handle<Dataset>, folder: &str, names: &str, str
     dataset.with(async |dataset| dataset.add_files(Path::new(folder), names, strict)).await
 }
 
-/// Pictures in one file to be read later; `parts`: JSON of [name, offset, length] each.
-pub async fn add_parts(dataset: &Handle<Dataset>, file: &str, parts: &str, strict: bool) -> Result<()> {
+/// Pictures in the file that was opened for them, to be read later; `parts`: JSON of [name, offset, length] each.
+pub async fn add_parts(dataset: &Handle<Dataset>, parts: &str, strict: bool) -> Result<()> {
     let parts = json::from_json(parts)?;
-    dataset.with(async |dataset| dataset.add_parts(file, parts, strict)).await
+    dataset.with(async |dataset| dataset.add_parts(parts, strict)).await
 }
 
 /// What a denoising loop starts from.

@@ -2,6 +2,8 @@
 //! and normalised when drawn.
 
 use super::butterflies::butterfly;
+use super::file_name::FileName;
+use super::fingerprint::{Content, Digest, is_sampled};
 use super::loader::Batch;
 use super::read_ahead::ReadAhead;
 use super::stored::{Place, StoredPicture};
@@ -15,7 +17,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// What becomes of the pictures of a data set, named as in diffusers' `train_unconditional.py`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -92,6 +94,11 @@ pub enum Resize {
 pub struct Dataset {
     options: DatasetOptions,
     items: Vec<Item>,
+    /// Of each item, where it is held in memory.
+    contents: Vec<Option<Content>>,
+    fingerprint: OnceLock<String>,
+    /// What [`Dataset::add_parts`] speaks of.
+    parts: Option<Arc<Mutex<File>>>,
     /// Where items are in files.
     read_ahead: Option<ReadAhead<Image>>,
     /// Stored pictures that turned out not to decode, with what is still to be told of them.
@@ -128,46 +135,67 @@ impl Dataset {
             return Err(Error::argument("resolution", "at least 1 pixel", format!("{height}x{width}")));
         }
         let shape = size.map(|[height, width]| [options.channels, height, width]);
-        let (items, class_labels, broken) = (Vec::new(), Vec::new(), Mutex::default());
-        Ok(Self { options, items, read_ahead: None, broken, shape, class_labels })
+        Ok(Self {
+            options,
+            items: Vec::new(),
+            contents: Vec::new(),
+            fingerprint: OnceLock::new(),
+            parts: None,
+            read_ahead: None,
+            broken: Mutex::default(),
+            shape,
+            class_labels: Vec::new(),
+        })
     }
 
     /// Decodes and resizes one file.
     pub fn add_image(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.add_picture(decode(name, bytes)?)
+        self.add_picture(decode(name, bytes)?, Content::of(bytes))
     }
 
     /// Picture files of a folder, by name, that are read whenever they are drawn.
-    pub fn add_files(&mut self, folder: &Path, names: Vec<String>, strict: bool) -> Result<()> {
-        let places = names.into_iter().map(|name| (Place::File(folder.join(&name)), name));
-        self.add_stored(places, strict)
+    pub fn add_files(&mut self, folder: &Path, names: Vec<FileName>, strict: bool) -> Result<()> {
+        let place = |name: FileName| {
+            let shown = name.shown();
+            (Place::File(folder.join(name.into_os())), shown)
+        };
+        self.add_stored(names.into_iter().map(place), strict)
     }
 
-    /// Pictures in a file of many, likewise. The file is opened now: its name may go.
-    pub fn add_parts(&mut self, path: &str, parts: Vec<Part>, strict: bool) -> Result<()> {
+    /// The file of many pictures that [`Self::add_parts`] speaks of. It is opened now: its name may go.
+    pub fn open_parts(&mut self, path: &str) -> Result<()> {
+        can_stream()?;
         let file = File::open(path).map_err(|error| Error::file(path, format!("cannot be read ({error})")))?;
-        let file = Arc::new(Mutex::new(file));
+        self.parts = Some(Arc::new(Mutex::new(file)));
+        Ok(())
+    }
+
+    /// Pictures in that file, read whenever they are drawn.
+    pub fn add_parts(&mut self, parts: Vec<Part>, strict: bool) -> Result<()> {
+        let Some(file) = self.parts.clone() else {
+            return Err(Error::Internal("parts of a file were added before it was opened".into()));
+        };
         let place = |Part(name, offset, length)| (Place::Part { file: file.clone(), offset, length }, name);
         self.add_stored(parts.into_iter().map(place), strict)
     }
 
     fn add_stored(&mut self, places: impl Iterator<Item = (Place, String)>, strict: bool) -> Result<()> {
-        if cfg!(target_family = "wasm") {
-            return Err(Error::Unsupported(
-                "streaming: WebAssembly cannot read files by itself; load them at once".into(),
-            ));
-        }
+        can_stream()?;
         self.resolution()?;
         self.read_ahead.get_or_insert_with(ReadAhead::new);
         self.items.extend(places.map(|(place, name)| Item::Stored(StoredPicture { name, place, strict })));
+        self.contents.resize(self.items.len(), None);
         Ok(())
     }
 
     /// Pictures `first` to `first + count - 1` of the built-in set.
     pub fn add_butterflies(&mut self, first: usize, count: usize, seed: u64) -> Result<()> {
         let [height, width] = self.resolution()?;
-        (first..first.saturating_add(count))
-            .try_for_each(|index| self.add_picture(butterfly(seed, index as u64, height.max(width))?))
+        (first..first.saturating_add(count)).try_for_each(|index| {
+            let size = height.max(width);
+            let content = Content::of(&[seed, index as u64, size as u64].map(u64::to_le_bytes).concat());
+            self.add_picture(butterfly(seed, index as u64, size)?, content)
+        })
     }
 
     /// Values, NCHW, that are used as they are except for `randomFlip`. The first ones say the shape where
@@ -189,7 +217,10 @@ impl Dataset {
             let got = format!("{} at position {position}", values[position]);
             return Err(Error::NotFinite { argument: "values".into(), got });
         }
-        self.items.extend(values.chunks_exact(length).map(|item| Item::Values(item.to_vec())));
+        for item in values.chunks_exact(length) {
+            self.items.push(Item::Values(item.to_vec()));
+            self.contents.push(Some(Content::of_values(item)));
+        }
         Ok(())
     }
 
@@ -215,6 +246,29 @@ impl Dataset {
         self.items.is_empty()
     }
 
+    /// Tells these images, in their order and with their classes, from others: the length of each and the content of some
+    /// at even distances, wherever they lie. Files are read for it once.
+    pub fn fingerprint(&self) -> &str {
+        self.fingerprint.get_or_init(|| {
+            let count = self.len();
+            let digest = (0..count).fold(Digest::default().with_number(count as u64), |digest, index| {
+                let whole = is_sampled(index, count);
+                let Content { length, digest: of_item } = self.content(index, whole);
+                let digest = digest.with_number(length);
+                if whole { digest.with_number(of_item) } else { digest }
+            });
+            self.class_labels.iter().fold(digest, |digest, &label| digest.with_number(label.into())).text()
+        })
+    }
+
+    fn content(&self, index: usize, whole: bool) -> Content {
+        match (self.contents.get(index), self.items.get(index)) {
+            (Some(Some(content)), _) => *content,
+            (_, Some(Item::Stored(stored))) => stored.place.content(whole),
+            _ => Content::default(),
+        }
+    }
+
     /// Channels, height and width of every item.
     pub fn item_shape(&self) -> Result<[usize; 3]> {
         self.shape.ok_or_else(|| Error::InvalidConfig("resolution: expected a size, as nothing was added yet".into()))
@@ -228,8 +282,8 @@ impl Dataset {
         }
     }
 
-    /// Items one after the other. For each the generator draws the crop, then the flip. Where a stored picture does not
-    /// decode, the next one that does takes its place, unless it is `strict`.
+    /// Items one after the other. For each the generator draws the crop, then the flip. Where a stored picture cannot be
+    /// read or does not decode, the next one that does takes its place, unless it is `strict`.
     pub fn batch(&self, indices: &[usize], generator: &mut Generator) -> Result<Batch> {
         let [channels, height, width] = self.item_shape()?;
         let mut batch = Batch { shape: [indices.len(), channels, height, width], ..Batch::default() };
@@ -289,8 +343,11 @@ impl Dataset {
             }
             match (self.picture(index), self.get(index)?) {
                 (Ok(picture), _) => return Ok((index, picture)),
-                (Err(error @ Error::InvalidImage { .. }), Item::Stored(StoredPicture { strict: false, .. })) => {
-                    self.broken().insert(index, Some(error.to_string()));
+                (
+                    Err(error @ (Error::InvalidImage { .. } | Error::InvalidFile { .. })),
+                    Item::Stored(StoredPicture { strict: false, .. }),
+                ) => {
+                    self.broken().insert(index, Some(error.message()));
                     first_problem.get_or_insert(error);
                 }
                 (Err(error), _) => return Err(error),
@@ -319,8 +376,9 @@ impl Dataset {
         if self.options.center_crop { center_crop(picture, size) } else { random_crop(picture, size, generator) }
     }
 
-    fn add_picture(&mut self, picture: Image) -> Result<()> {
+    fn add_picture(&mut self, picture: Image, content: Content) -> Result<()> {
         self.items.push(Item::Picture(self.options.fit(picture)?));
+        self.contents.push(Some(content));
         Ok(())
     }
 
@@ -336,6 +394,13 @@ impl Dataset {
         let expected = || Error::argument("index", format!("less than {}, the number of items", self.len()), index);
         self.items.get(index).ok_or_else(expected)
     }
+}
+
+fn can_stream() -> Result<()> {
+    if !cfg!(target_family = "wasm") {
+        return Ok(());
+    }
+    Err(Error::Unsupported("streaming: WebAssembly cannot read files by itself; load them at once".into()))
 }
 
 fn normalise(picture: &Image) -> Result<Vec<f32>> {

@@ -3,6 +3,8 @@
 mod butterflies;
 mod dataset;
 mod decode;
+mod file_name;
+mod fingerprint;
 mod image;
 mod loader;
 mod read_ahead;
@@ -13,6 +15,7 @@ pub mod transforms;
 pub use butterflies::butterfly;
 pub use dataset::{Dataset, DatasetOptions, Resize, Resolution};
 pub use decode::decode;
+pub use file_name::FileName;
 pub use image::{Image, pixels_to_mask, pixels_to_tensor, tensor_to_pixels, to_unit_images};
 pub use loader::{Batch, DataLoader, DataLoaderOptions};
 pub use resample::resize_exact;

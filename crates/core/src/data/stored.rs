@@ -1,11 +1,15 @@
 //! Pictures that stay in their files until they are wanted.
 
+use super::fingerprint::Content;
 use super::{Image, decode};
 use crate::{Error, Result};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// No encoded picture of the pixels that are decoded is larger; a sparse file can be, and would fill the memory.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// One encoded picture and where its bytes lie.
 #[derive(Clone, Debug)]
@@ -36,9 +40,12 @@ impl StoredPicture {
 }
 
 impl Place {
-    fn read(&self) -> std::io::Result<Vec<u8>> {
+    fn read(&self) -> io::Result<Vec<u8>> {
         match self {
-            Self::File(path) => std::fs::read(path),
+            Self::File(path) => {
+                length_of(path)?;
+                std::fs::read(path)
+            }
             Self::Part { file, offset, length } => {
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut bytes = vec![0; *length];
@@ -47,5 +54,27 @@ impl Place {
                 Ok(bytes)
             }
         }
+    }
+
+    /// Only the length of what is not to be read `whole`. A file that cannot be read has nothing of either.
+    pub fn content(&self, whole: bool) -> Content {
+        if whole {
+            return self.read().map(|bytes| Content::of(&bytes)).unwrap_or_default();
+        }
+        let length = match self {
+            Self::File(path) => length_of(path).unwrap_or_default(),
+            Self::Part { length, .. } => *length as u64,
+        };
+        Content { length, digest: 0 }
+    }
+}
+
+/// Bytes of a regular file. Whatever else is there is refused before it is opened: opening a named pipe can wait for ever.
+fn length_of(path: &Path) -> io::Result<u64> {
+    let metadata = std::fs::metadata(path)?;
+    match metadata.len() {
+        _ if !metadata.is_file() => Err(io::Error::other("it is no regular file")),
+        length if length > MAX_BYTES => Err(io::Error::other(format!("{length} bytes, expected at most {MAX_BYTES}"))),
+        length => Ok(length),
     }
 }

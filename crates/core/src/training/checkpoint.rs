@@ -24,6 +24,8 @@ struct TrainerState {
     loader: Option<DataLoader>,
     /// Length of the data set.
     images: Option<usize>,
+    /// What tells its images from others.
+    fingerprint: Option<String>,
     /// State of the generator, hexadecimal.
     generator: Option<String>,
     /// The same for dropout masks.
@@ -77,6 +79,7 @@ impl Trainer {
             progress: ProgressState::Whole(self.progress.clone()),
             loader: Some(self.loader.clone()),
             images: Some(dataset.len()),
+            fingerprint: Some(dataset.fingerprint().into()),
             generator: Some(to_hex(&generator.state())),
             dropout: Some(to_hex(&model.dropout_state())),
             loss_scale: model.loss_scale,
@@ -110,6 +113,11 @@ impl Trainer {
         if let Some(images) = state.images.filter(|images| *images != dataset.len()) {
             let expected = format!("the {images} images that the checkpoint's run learned from");
             return Err(Error::argument("dataset", expected, dataset.len()));
+        }
+        if state.fingerprint.as_deref().is_some_and(|fingerprint| fingerprint != dataset.fingerprint()) {
+            let expected = "the images that the checkpoint's run learned from, in their order and with their classes";
+            let got = "as many others; bring those back, or start a new run, from this one's weights if you like";
+            return Err(Error::argument("dataset", expected, got));
         }
         state.check(dataset)?;
         let weights = model.parameters.import(checkpoint.unet)?;

@@ -10,7 +10,8 @@ const fixtures = Object.keys(import.meta.glob("../fixtures/**/*", { exhaustive: 
 export const root = await navigator.storage.getDirectory();
 const own = directoryFiles(root);
 
-async function readFixture(path: string): Promise<Uint8Array> {
+async function readFixture(wanted: string): Promise<Uint8Array> {
+  const path = new URL(wanted, location.href).pathname; // without `..`
   if (!fixtures.includes(path)) throw new EmberwingError("MissingFile", `${path}: there is no such file`);
   return new Uint8Array(await (await fetch(`/test${path}`)).arrayBuffer());
 }
@@ -29,6 +30,14 @@ export const pageFiles: Files = {
     if (!path.startsWith(FIXTURES)) return own.open(path);
     return readerOf(new Blob([(await readFixture(path)).slice()]));
   },
+  kindOf: async (path) => {
+    if (!path.startsWith(FIXTURES)) return own.kindOf(path);
+    return fixtures.includes(path) ? "file" : listFixtures(path, true) && "folder";
+  },
+  walk: async (directory, isWanted) =>
+    directory.startsWith(FIXTURES)
+      ? listFixtures(directory, true)?.map((name) => ({ name }))
+      : own.walk(directory, isWanted),
   list: async (directory, options) =>
     directory.startsWith(FIXTURES) ? listFixtures(directory, options.recursive) : own.list(directory, options),
 };

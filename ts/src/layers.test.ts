@@ -15,7 +15,9 @@ const platform = [
   "studio/",
   "platform/node-files.ts",
   "platform/node-hub.ts",
+  "platform/node-names.ts",
   "platform/node-spool.ts",
+  "platform/node-walk.ts",
   "platform/folder-lock.ts",
   "platform/node-hub/",
 ];

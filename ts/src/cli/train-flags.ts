@@ -33,6 +33,7 @@ export interface TrainFlags extends Partial<TrainingRecipe>, TrainerFlags, Devic
   seed: number;
   logger: Logger;
   trainDataDir?: string;
+  imageColumn?: string;
   classLabels?: string;
   streaming?: boolean;
   channels?: 1 | 3;
@@ -86,13 +87,17 @@ function addDataFlags(command: Command): void {
   const source = recipeOption(
     "datasetName",
     "<name>",
-    '"butterflies" (drawn by emberwing), a folder, a .parquet file, or hub:owner/name',
+    '"butterflies" (drawn by emberwing), a folder of pictures or .parquet files, a .parquet file, "shards/*.parquet", or hub:owner/name',
   );
   const folder = new Option("--train-data-dir <folder>", "a folder of pictures, with its subfolders");
   command
     .addOption(source)
     .addOption(folder.conflicts("datasetName"))
-    .option("--class-labels <source>", 'learn classes: "folder", the subfolders, or a column of the .parquet file')
+    .option("--image-column <name>", "the column of the .parquet files with the pictures (found by itself)")
+    .option(
+      "--class-labels <source>",
+      'learn classes: "folder", the subfolders, or a column of metadata.csv or .parquet',
+    )
     .addOption(recipeOption("resolution", "<pixels>", "side of the square pictures").argParser(integerFrom(1)))
     .option("--streaming", "leave the pictures on disk and read them as they are drawn: for sets larger than memory")
     .option("--channels <n>", "3 for colour, 1 for grey (the model's)", pictureChannels)

@@ -43,11 +43,14 @@ function checkInferenceSteps({ ddpmNumInferenceSteps, ddpmNumSteps }: TrainSetti
   );
 }
 
-function checkBuiltIn({ classLabels, streaming, datasetName }: TrainSettings): void {
+function checkBuiltIn({ classLabels, imageColumn, streaming, datasetName }: TrainSettings): void {
   if (datasetName !== "butterflies") return;
   const instead = "give --train-data-dir or a .parquet file";
   if (classLabels !== undefined) {
     throw usageError(`--class-labels: the built-in butterflies have no classes; ${instead}`);
+  }
+  if (imageColumn !== undefined) {
+    throw usageError(`--image-column: the built-in butterflies have no columns; ${instead}`);
   }
   if (streaming) throw usageError(`--streaming: the built-in butterflies are not on disk; ${instead}`);
 }

@@ -79,11 +79,15 @@ async function reportingFailure<T>(report: LiveReport, work: () => Promise<T>): 
 }
 
 function loadPictures(settings: TrainSettings): Promise<Dataset> {
-  const { datasetName, resolution, resize, centerCrop, randomFlip, classLabels, streaming } = settings;
+  const { datasetName, resolution, resize, centerCrop, randomFlip, classLabels, imageColumn, streaming } = settings;
   const options = { resolution, resize, centerCrop, randomFlip, channels: channelsOf(settings) };
   if (datasetName === "butterflies") return loadDataset(datasetName, options);
   const onWarning = (text: string): boolean => process.stderr.write(`warning: ${text}\n`);
-  const stored = { ...(classLabels !== undefined && { classLabels }), ...(streaming && { streaming }), onWarning };
+  const columns = {
+    ...(classLabels !== undefined && { classLabels }),
+    ...(imageColumn !== undefined && { imageColumn }),
+  };
+  const stored = { ...columns, ...(streaming && { streaming }), onWarning };
   if (!isHubSource(datasetName)) return loadDataset(datasetName, { ...options, ...stored });
   return withTransfers("downloading", (onProgress) => loadDataset(datasetName, { ...options, ...stored, onProgress }));
 }

@@ -1,8 +1,9 @@
 /** The classes of a data set: numbers for the model, names for people. */
 import { EmberwingError, invalidArgument } from "../errors.js";
+import { shownName } from "../platform/shown-name.js";
 
-/** What a source calls an image's class: a name, or its number. */
-export type ClassLabel = string | number;
+/** What a source calls an image's class: a name, or its number; false and true are 0 and 1. */
+export type ClassLabel = string | number | boolean;
 
 export interface Classes {
   /** One an image. */
@@ -17,6 +18,9 @@ export interface Classes {
  * @param names What the numbers mean, where the source says so.
  */
 export function numberClasses(labels: readonly ClassLabel[], names?: readonly string[]): Classes {
+  if (labels.length > 0 && labels.every((label) => typeof label === "boolean")) {
+    return { numbers: Uint32Array.from(labels, Number), names: ["false", "true"] };
+  }
   if (labels.every((label) => typeof label === "string")) {
     const sorted = [...new Set(labels)].sort();
     return { numbers: Uint32Array.from(labels, (label) => sorted.indexOf(label)), names: sorted };
@@ -33,10 +37,10 @@ function classNumber(label: ClassLabel, argument: string): number {
 
 /** The folder that an image lies in, directly below the root: its class. */
 export function folderClass(name: string): string {
-  const [folder, ...rest] = name.split("/");
+  const [folder, ...rest] = shownName(name).split("/");
   if (folder !== undefined && rest.length > 0) return folder;
   throw new EmberwingError(
     "InvalidArgument",
-    `classLabels: expected every image in a folder of its class, got ${name}`,
+    `classLabels: expected every image in a folder of its class, got ${shownName(name)}`,
   );
 }

@@ -1,25 +1,24 @@
 /** A data set on the hub: which of its files are training images, and where they lie once they are downloaded. */
-import type { Callback } from "../callback.js";
 import { EmberwingError } from "../errors.js";
 import { hubRepo } from "../hub/hub-repo.js";
-import type { ReadableFiles } from "../platform/files.js";
-import { type HubOptions, type HubSnapshot, hub } from "../platform/hub.js";
-import { IMAGE_FILE } from "./image-sources.js";
+import type { FoundFile } from "../platform/files.js";
+import { type HubSnapshot, hub } from "../platform/hub.js";
+import type { SourceOptions } from "./load-dataset.js";
+import { isMetadataFile } from "./metadata-files.js";
+import { filesByKind, isVisiblePath, PARQUET, someOf, trainingSplit } from "./training-files.js";
 
 export interface HubDataset {
   /** The folder of the repository's files in the cache. */
   path: string;
-  /** Files in which that folder has the chosen ones alone. */
-  disk: ReadableFiles;
+  disk: HubSnapshot["disk"];
+  /** The chosen files, and the metadata beside them. */
+  found: FoundFile[];
   /** The places of the Parquet files; none where the images are files of their own. */
   parquet: string[];
 }
 
-export async function openHubDataset(
-  source: `hub:${string}`,
-  options: HubOptions & { onWarning?: Callback<string> },
-): Promise<HubDataset> {
-  const { revision, token, signal, onProgress, onWarning = console.warn } = options;
+export async function openHubDataset(source: `hub:${string}`, options: SourceOptions): Promise<HubDataset> {
+  const { revision, token, signal, onProgress, classLabels, onWarning = console.warn } = options;
   const repo = hubRepo("dataset", source);
   const stop = new AbortController();
   const snapshot = await hub(`loading ${source}`).open(repo, {
@@ -32,45 +31,28 @@ export async function openHubDataset(
   if (chosen.length < all.length) {
     await onWarning(`${source}: takes the ${chosen.length} files of the training split, of ${all.length}`);
   }
-  const places = await fetchAll(snapshot, chosen, stop);
-  const [first = "", place = ""] = [chosen[0], places[0]];
+  const [first = ""] = chosen;
+  const isTable = PARQUET.test(first);
+  const metadata = isTable ? [] : snapshot.paths.filter((path) => isMetadataFile(path) && isVisiblePath(path));
+  const asksForMetadata = typeof classLabels === "string" && classLabels !== "folder";
+  const places = await fetchAll(snapshot, asksForMetadata ? [...chosen, ...metadata] : chosen, stop);
+  const path = (places[0] ?? "").slice(0, -first.length - 1);
   return {
-    path: place.slice(0, place.length - first.length - 1),
-    disk: { ...snapshot.disk, list: async () => chosen },
-    parquet: PARQUET.test(first) ? places : [],
+    path,
+    disk: snapshot.disk,
+    found: [...chosen, ...metadata].map((name) => ({ name })),
+    parquet: isTable ? places : [],
   };
 }
 
-const PARQUET = /\.parquet$/i;
-
-/** Parquet files go before pictures, those in `data/`, where the hub's own tools put them, before all. */
+/** Parquet files go before pictures, those in `data/` before all. */
 function imageFiles(name: string, paths: readonly string[]): string[] {
-  const parquet = paths.filter((path) => PARQUET.test(path));
-  const usual = parquet.filter((path) => path.startsWith("data/"));
-  const pictures = paths.filter((path) => IMAGE_FILE.test(path));
-  const chosen = [usual, parquet, pictures].find((list) => list.length > 0);
+  const { inData, parquet, images } = filesByKind(paths.filter(isVisiblePath));
+  const chosen = [inData, parquet, images].find((list) => list.length > 0);
   if (chosen) return [...chosen].sort();
   throw new EmberwingError(
     "MissingFile",
-    `${name}: expected Parquet files or pictures, found ${paths.slice(0, 8).join(", ") || "no files"}`,
-  );
-}
-
-/** The words of a path by which Python's datasets knows the split of a file. */
-const SPLITS = {
-  train: /(^|[^a-z])(train|training)([^a-z]|$)/i,
-  other: /(^|[^a-z])(validation|valid|dev|val|test|testing|eval|evaluation)([^a-z]|$)/i,
-};
-
-/** Where no name speaks of a split, all files are for training. */
-function trainingSplit(name: string, paths: string[]): string[] {
-  const train = paths.filter((path) => SPLITS.train.test(path));
-  if (train.length > 0) return train;
-  const rest = paths.filter((path) => !SPLITS.other.test(path));
-  if (rest.length > 0) return rest;
-  throw new EmberwingError(
-    "MissingFile",
-    `${name}: expected a training split, found only ${paths.slice(0, 8).join(", ")}`,
+    `${name}: expected Parquet files or pictures, found ${someOf(paths) || "no files"}`,
   );
 }
 

@@ -1,17 +1,16 @@
-/** Encoded images one after the other, from a folder or from memory, and their way into a data set. */
+/** Encoded images one after the other, wherever they come from, and their way into a data set. */
 import type { Callback } from "../callback.js";
 import type { DatasetHandle } from "../core.js";
 import { enqueue } from "../engine.js";
 import { EmberwingError } from "../errors.js";
 import { encodedPicture, type PictureSource } from "../picture-sources.js";
-import type { ReadableFiles } from "../platform/files.js";
-import { type ClassLabel, folderClass } from "./class-labels.js";
+import type { ClassLabel } from "./class-labels.js";
 
 /** What a source does with its images. */
 export interface ImageOptions {
-  /** Refuse images that do not decode. Default false: they are skipped with a warning. */
+  /** Refuse images that cannot be read or do not decode. Default false: they are skipped with a warning. */
   strict?: boolean;
-  /** Told of every skipped image. Default `console.warn`. */
+  /** Told of every skipped image, and of what else is left aside. Default `console.warn`. */
   onWarning?: Callback<string>;
   /** Stops the loading. */
   signal?: AbortSignal;
@@ -31,39 +30,9 @@ export interface EncodedImage {
   /** How messages call it. */
   name: string;
   /** The content of an image file. */
-  bytes: Uint8Array;
+  read(): Promise<Uint8Array>;
   /** Where classes were asked for. */
   label?: ClassLabel;
-}
-
-export const IMAGE_FILE = /\.(png|jpe?g|webp|gif|bmp)$/i;
-
-/** The names of the image files in a folder and its subfolders, sorted. */
-export async function imageNames(files: ReadableFiles, directory: string): Promise<string[]> {
-  const names = await files.list(directory, { recursive: true });
-  if (names === undefined) throw new EmberwingError("MissingFile", `${directory}: there is no such folder`);
-  const images = names.filter((name) => IMAGE_FILE.test(name));
-  if (images.length === 0) {
-    const found = names.length === 0 ? "no files" : `only other files, such as ${names[0]}`;
-    throw new EmberwingError(
-      "MissingFile",
-      `${directory}: expected PNG, JPEG, WebP, GIF or BMP images, found ${found}`,
-    );
-  }
-  return images;
-}
-
-/** The files of these names; their folders are their classes where these are wanted. */
-export async function* folderImages(
-  files: ReadableFiles,
-  directory: string,
-  names: readonly string[],
-  withClasses: boolean,
-): AsyncGenerator<EncodedImage> {
-  for (const name of names) {
-    const label = withClasses ? { label: folderClass(name) } : {};
-    yield { name, bytes: await files.read(files.join(directory, name)), ...label };
-  }
 }
 
 export async function* memoryImages(
@@ -74,12 +43,12 @@ export async function* memoryImages(
     const name = item instanceof File ? item.name : item instanceof URL ? item.href : `image ${index}`;
     const given = labels[index];
     const label = given === undefined ? {} : { label: given };
-    yield { name, bytes: await encodedPicture(`source[${index}]`, item), ...label };
+    yield { name, read: () => encodedPicture(`source[${index}]`, item), ...label };
   }
 }
 
 /**
- * Decodes images into a data set; those that do not decode are skipped, named, or refused.
+ * Decodes images into a data set; those that cannot be read or do not decode are skipped, named, or refused.
  *
  * @returns The labels of those that were added, where there are any.
  */
@@ -89,20 +58,47 @@ export async function addImages(
   images: AsyncIterable<EncodedImage>,
   options: ImageOptions,
 ): Promise<ClassLabel[]> {
-  const { strict = false, onWarning = console.warn, signal } = options;
-  let added = 0;
   const labels: ClassLabel[] = [];
-  for await (const { name, bytes, label } of images) {
+  await takeImages(source, images, options, async ({ name, read, label }) => {
+    const bytes = await read();
+    await enqueue(() => handle.addImage(name, bytes));
+    if (label !== undefined) labels.push(label);
+  });
+  return labels;
+}
+
+/**
+ * Hands images to `take` one after the other.
+ *
+ * @throws `MissingFile` where not one was taken.
+ */
+export async function takeImages(
+  source: string,
+  images: AsyncIterable<EncodedImage>,
+  { strict = false, onWarning = console.warn, signal }: ImageOptions,
+  take: (image: EncodedImage) => Promise<void>,
+): Promise<void> {
+  let taken = 0;
+  let firstProblem: string | undefined;
+  for await (const image of images) {
     signal?.throwIfAborted();
     try {
-      await enqueue(() => handle.addImage(name, bytes));
-      added++;
-      if (label !== undefined) labels.push(label);
+      await take(image);
+      taken++;
     } catch (error) {
-      if (strict || !(error instanceof EmberwingError) || error.code !== "InvalidImage") throw error;
-      await onWarning(`skipped ${error.message}`);
+      if (strict || !isOfImage(error)) throw error;
+      const { message } = error;
+      const problem = message.includes(image.name) ? message : `${image.name}: ${message}`;
+      firstProblem ??= problem;
+      await onWarning(`skipped ${problem}`);
     }
   }
-  if (added === 0) throw new EmberwingError("MissingFile", `${source}: expected at least one image that can be read`);
-  return labels;
+  if (taken > 0) return;
+  const found = firstProblem === undefined ? "found none" : `but ${firstProblem}`;
+  throw new EmberwingError("MissingFile", `${source}: expected at least one image that can be read, ${found}`);
+}
+
+/** An error that says something of one image: others can do without it. */
+function isOfImage(error: unknown): error is EmberwingError {
+  return error instanceof EmberwingError && ["InvalidImage", "InvalidFile", "MissingFile"].includes(error.code);
 }

@@ -6,52 +6,48 @@ import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import { isHubSource } from "../hub/hub-repo.js";
 import { checkInteger, checkOptions, toJson } from "../options.js";
 import { type PictureSource, takePicture } from "../picture-sources.js";
-import { files, type OpenFile, type ReadableFiles, readerOf } from "../platform/files.js";
+import { readerOf } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
 import { checkAttached, checkShape } from "../tensor.js";
-import { type Classes, type ClassLabel, folderClass, numberClasses } from "./class-labels.js";
+import { type Classes, type ClassLabel, numberClasses } from "./class-labels.js";
 import { Dataset } from "./dataset.js";
-import { openHubDataset } from "./hub-dataset.js";
-import {
-  addImages,
-  type EncodedImage,
-  folderImages,
-  imageNames,
-  memoryImages,
-  type StoredImageOptions,
-} from "./image-sources.js";
-import { streamFolder, streamTable } from "./streamed-images.js";
+import { addImages, memoryImages, type StoredImageOptions } from "./image-sources.js";
 
 /**
  * Where the images come from:
  * - `"butterflies"`: the built-in set, drawn on the spot (a folder of that name is `"./butterflies"`);
- * - a path that ends in `.parquet`: the Hugging Face image layout;
+ * - a path of a folder: its PNG, JPEG, WebP, GIF and BMP files, with those of its subfolders, but for hidden ones (`.git`,
+ *   `__MACOSX`); or, where it has no images or some in `data/`, its Parquet files, of which the training split;
+ * - a path of a Parquet file or an image, or with wildcards, such as `"shards/*.parquet"`; or an array of paths;
  * - `"hub:owner/name"`: a data set on the hub, of Parquet files or of pictures in folders; its training split, where the
  *   files' names tell splits apart;
- * - any other path: a folder of PNG, JPEG, WebP, GIF and BMP files, with its subfolders;
- * - an array of such files in memory (`File`, `Blob`, `Buffer`, `Uint8Array`), of their addresses (`URL`), or of pixels
+ * - an array of images in memory (`File`, `Blob`, `Buffer`, `Uint8Array`), of their addresses (`URL`), or of pixels
  *   (`ImageData`, `ImageBitmap`);
  * - a `Blob` or `File`: a Parquet file that was picked in a page;
  * - a `Float32Array` with `{ shape }`: values that are used as they are.
  */
-export type DatasetSource = string | readonly PictureSource[] | Blob | Float32Array;
+export type DatasetSource = string | readonly string[] | readonly PictureSource[] | Blob | Float32Array;
 
 /** What becomes of the images, and what the source needs to know. */
 export interface LoadDatasetOptions extends Partial<DatasetOptions>, SourceOptions {}
 
-interface SourceOptions extends StoredImageOptions, HubOptions {
+/** @internal */
+export interface SourceOptions extends StoredImageOptions, HubOptions {
   /** `"butterflies"`: how many. Default 1000. */
   size?: number;
   /** `"butterflies"`: which ones. Default 0. */
   seed?: number;
-  /** Parquet, also on the hub: the column with the images. Default: the first that looks like one. */
+  /**
+   * Parquet, also on the hub: the column with the images. Default: the one that Hugging Face's metadata in the file call
+   * images, else the first whose content is an image.
+   */
   imageColumn?: string;
   /** `Float32Array`: [images, channels, height, width]. */
   shape?: readonly number[];
   /**
    * The class of every image, for models with `numClassEmbeds`. A folder: `"folder"`, the name of the folder inside it
-   * that an image lies in. Parquet: the name of the column. On the hub: as its files are. Otherwise: a number or name
-   * for each image.
+   * that an image lies in, or the name of a column of the `metadata.csv` or `metadata.jsonl` beside the images. Parquet:
+   * the name of a column. On the hub: as its files are. Otherwise: a number or name for each image.
    */
   classLabels?: string | readonly ClassLabel[];
 }
@@ -101,15 +97,22 @@ function defined<T extends object>(options: T): T {
 
 function sourceOf(source: DatasetSource): Source {
   if (source === "butterflies") return { options: ["size", "seed", "signal"], fill: addButterflies };
-  if (typeof source === "string") return sourceOfPath(source);
+  if (isHubSource(source)) {
+    const fill: Source["fill"] = async (...given) => (await stored()).fillFromHub(given[0], source, given[1]);
+    return { options: [...STORED, "imageColumn", ...HUB], fill };
+  }
+  if (isPath(source) || isPathList(source)) {
+    const paths = isPath(source) ? [source] : [...source];
+    const fill: Source["fill"] = async (...given) => (await stored()).fillFromPaths(given[0], paths, given[1]);
+    return { options: [...STORED, "imageColumn"], fill };
+  }
   if (source instanceof Float32Array) return { options: ["shape", "classLabels"], fill: fillFromPixels(source) };
   if (Array.isArray(source)) return { options: IMAGES, fill: fillFromMemory(source) };
   if (source instanceof Blob) {
     const name = source instanceof File ? source.name : "the Parquet file";
-    return {
-      options: [...IMAGES, "imageColumn"],
-      fill: fillFromParquet(name, [{ name, open: async () => readerOf(source) }]),
-    };
+    const file = readerOf(source);
+    const fill: Source["fill"] = async (...given) => (await stored()).fillFromBlob(given[0], name, file, given[1]);
+    return { options: [...IMAGES, "imageColumn"], fill };
   }
   throw invalidArgument(
     "source",
@@ -118,79 +121,14 @@ function sourceOf(source: DatasetSource): Source {
   );
 }
 
-function sourceOfPath(path: string): Source {
-  if (isHubSource(path)) return { options: [...STORED, "imageColumn", ...HUB], fill: fillFromHub(path) };
-  const disk = files(`loading ${path}`);
-  if (/\.parquet$/i.test(path)) {
-    return { options: [...STORED, "imageColumn"], fill: fillFromParquet(path, partsOnDisk(disk, [path])) };
-  }
-  return { options: STORED, fill: fillFromFolder(disk, path) };
+const isPath = (source: unknown): source is string => typeof source === "string" && source !== "";
+
+function isPathList(source: DatasetSource): source is readonly string[] {
+  return Array.isArray(source) && source.length > 0 && source.every(isPath);
 }
 
-function fillFromFolder(disk: ReadableFiles, path: string): Source["fill"] {
-  return async (handle, options) => {
-    const { classLabels } = options;
-    if (classLabels !== undefined && classLabels !== "folder") {
-      throw invalidArgument("classLabels", '"folder", the folders inside as classes', classLabels);
-    }
-    const names = await imageNames(disk, path);
-    if (options.streaming) {
-      await streamFolder(handle, path, names, options);
-      return classLabels === undefined ? undefined : numberClasses(names.map(folderClass));
-    }
-    const labels = await addImages(handle, path, folderImages(disk, path, names, classLabels !== undefined), options);
-    return classLabels === undefined ? undefined : numberClasses(labels);
-  };
-}
-
-function fillFromHub(source: `hub:${string}`): Source["fill"] {
-  return async (handle, options) => {
-    const { path, disk, parquet } = await openHubDataset(source, options);
-    if (parquet.length > 0) return fillFromParquet(path, partsOnDisk(disk, parquet))(handle, options);
-    if (options.imageColumn === undefined) return fillFromFolder(disk, path)(handle, options);
-    throw invalidArgument("imageColumn", "a data set of Parquet files; this one has pictures", options.imageColumn);
-  };
-}
-
-/** One file of a table, wherever it is. */
-interface ParquetPart {
-  /** How messages call it. */
-  name: string;
-  open(): Promise<OpenFile>;
-}
-
-const partsOnDisk = (disk: ReadableFiles, paths: readonly string[]): ParquetPart[] =>
-  paths.map((path) => ({ name: path, open: () => disk.open(path) }));
-
-/** @param parts The files that hold the rows, one after the other. */
-function fillFromParquet(source: string, parts: readonly ParquetPart[]): Source["fill"] {
-  return async (handle, options) => {
-    const { imageColumn, classLabels: labelColumn, streaming } = options;
-    if (labelColumn !== undefined && typeof labelColumn !== "string") {
-      throw invalidArgument("classLabels", "the name of a column", labelColumn);
-    }
-    // Loaded when needed: the decompressors would cost every start.
-    const { openParquet } = await import("./parquet.js");
-    const columns = { imageColumn, labelColumn };
-    let classNames: readonly string[] | undefined;
-    async function* images(): AsyncGenerator<EncodedImage> {
-      for (const { name, open } of parts) {
-        const file = await open();
-        try {
-          const table = await openParquet(name, file, columns);
-          classNames ??= table.classNames;
-          yield* table.images();
-        } finally {
-          await file.close();
-        }
-      }
-    }
-    const labels = streaming
-      ? await streamTable(handle, files(`streaming ${source}`), source, images(), options)
-      : await addImages(handle, source, images(), options);
-    return labelColumn === undefined ? undefined : numberClasses(labels, classNames);
-  };
-}
+/** Loaded when needed: sets in memory do without. */
+const stored = (): Promise<typeof import("./stored-sources.js")> => import("./stored-sources.js");
 
 function fillFromMemory(list: readonly PictureSource[]): Source["fill"] {
   const pictures = list.map((picture, index) => takePicture(`source[${index}]`, picture));

@@ -1,71 +1,110 @@
-/** Images in Parquet files of the Hugging Face layout: a column of structs `{ bytes, path }`, or of plain bytes. */
-import {
-  type AsyncBuffer,
-  type FileMetaData,
-  parquetMetadataAsync,
-  parquetReadObjects,
-  parquetSchema,
-  type SchemaTree,
-} from "hyparquet";
-import { compressors } from "hyparquet-compressors";
+/** Images in Parquet files, of the Hugging Face layout and of others. */
+import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync } from "hyparquet";
 import { describe, EmberwingError } from "../errors.js";
 import type { ClassLabel } from "./class-labels.js";
 import type { EncodedImage } from "./image-sources.js";
+import { classNamesOf, findImageColumn, namedColumn } from "./parquet-columns.js";
+import { type ImageValue, imagesIn } from "./parquet-images.js";
+import { type Row, readRows } from "./parquet-rows.js";
 
-/** Columns by name; without one for the images, the first that looks like one. */
+/** Columns by name. */
 export interface ParquetColumns {
+  /** Without one, it is looked for. */
   imageColumn: string | undefined;
   /** Classes, where they are wanted. */
   labelColumn: string | undefined;
 }
 
+/** A file of a table, wherever it is. */
+export interface ParquetFile extends AsyncBuffer {
+  /** How messages call it. */
+  name: string;
+  /** Reads the file of an image that the table has only the path of. */
+  readBeside(path: string): Promise<Uint8Array>;
+}
+
 export interface ParquetTable {
-  /** Row group by row group. */
+  /** Page by page. */
   images(): AsyncGenerator<EncodedImage>;
+  readonly imageColumn: string;
+  /** Columns with images that were not chosen. */
+  readonly others: readonly string[];
   /** What the numbers of the label column mean, where Hugging Face's metadata say so. */
   readonly classNames: readonly string[] | undefined;
 }
 
-/** Memory holds one row group at a time, of the columns that are wanted. */
-export async function openParquet(
-  path: string,
-  file: AsyncBuffer,
-  { imageColumn, labelColumn }: ParquetColumns,
-): Promise<ParquetTable> {
-  const metadata = await readMetadata(path, file);
-  const image = findColumn(path, metadata, imageColumn, "a column of images", holdsImages);
-  if (labelColumn === undefined)
-    return { images: () => readImages(path, { file, metadata, image }), classNames: undefined };
-  const label = findColumn(path, metadata, labelColumn, "a column of classes", () => false);
-  return { images: () => readImages(path, { file, metadata, image, label }), classNames: classNames(metadata, label) };
+/** Memory holds one page at a time, of the columns that are wanted. */
+export async function openParquet(file: ParquetFile, columns: ParquetColumns): Promise<ParquetTable> {
+  const { name: path } = file;
+  const metadata = await orInvalid(path, () => parquetMetadataAsync(file));
+  const { imageColumn: wanted, labelColumn } = columns;
+  const { name: image, others } =
+    wanted === undefined
+      ? await findImageColumn(path, metadata, (column) => orInvalid(path, () => firstValue(file, metadata, column)))
+      : { name: namedColumn(path, metadata, wanted, "`imageColumn`, --image-column"), others: [] };
+  const label =
+    labelColumn === undefined ? undefined : namedColumn(path, metadata, labelColumn, "`classLabels`, --class-labels");
+  return {
+    images: () => readImages(file, metadata, image, label),
+    ...{ imageColumn: image, others },
+    classNames: label === undefined ? undefined : classNamesOf(metadata, label),
+  };
 }
 
-interface Table {
-  file: AsyncBuffer;
-  metadata: FileMetaData;
-  image: string;
-  label?: string;
-}
-
-async function* readImages(path: string, { file, metadata, image, label }: Table): AsyncGenerator<EncodedImage> {
-  const columns = label === undefined ? [image] : [image, label];
-  let rowStart = 0;
-  for (const group of metadata.row_groups) {
-    const rowEnd = rowStart + Number(group.num_rows);
-    const rows = await readRows(path, { file, metadata, columns, rowStart, rowEnd });
-    for (const [index, row] of rows.entries()) {
-      const name = `${path} row ${rowStart + index}`;
-      const encoded = imageOf(row[image], name);
-      yield label === undefined ? encoded : { ...encoded, label: labelOf(row[label], name, label) };
-    }
-    rowStart = rowEnd;
+/** The first value that is not null, nor an empty list, nor a struct without anything. */
+async function firstValue(file: AsyncBuffer, metadata: FileMetaData, column: string): Promise<unknown> {
+  for await (const rows of readRows(file, metadata, [column])) {
+    const found = rows.find((row) => imagesIn(row[column]).some(({ bytes, path }) => bytes ?? path));
+    if (found) return found[column];
   }
+  return undefined;
+}
+
+async function* readImages(
+  file: ParquetFile,
+  metadata: FileMetaData,
+  image: string,
+  label: string | undefined,
+): AsyncGenerator<EncodedImage> {
+  const columns = label === undefined ? [image] : [...new Set([image, label])];
+  let number = 0;
+  for await (const row of rowsOf(file, metadata, columns)) {
+    const name = `${file.name} row ${number++}`;
+    const values = imagesIn(row[image]);
+    for (const [index, value] of values.entries()) {
+      const encoded = imageOf(file, values.length === 1 ? name : `${name} image ${index}`, value);
+      yield label === undefined ? encoded : withLabel(encoded, row[label], label);
+    }
+  }
+}
+
+async function* rowsOf(file: ParquetFile, metadata: FileMetaData, columns: string[]): AsyncGenerator<Row> {
+  const parts = readRows(file, metadata, columns);
+  for (;;) {
+    const { value: rows, done } = await orInvalid(file.name, () => parts.next());
+    if (done) return;
+    yield* rows;
+  }
+}
+
+function imageOf(file: ParquetFile, row: string, { bytes, path }: ImageValue): EncodedImage {
+  const name = path === undefined ? row : `${row} (${path})`;
+  if (bytes && bytes.length > 0) return { name, read: async () => bytes };
+  // A row without anything goes on as an empty file, to be skipped or refused like any that does not decode.
+  return { name, read: path === undefined ? async () => new Uint8Array(0) : () => file.readBeside(path) };
+}
+
+/** An image without a class is named like one that cannot be read. */
+function withLabel(image: EncodedImage, value: unknown, column: string): EncodedImage {
+  if (value !== null && value !== undefined) return { ...image, label: labelOf(value, image.name, column) };
+  const problem = `${image.name}: has no class in the column \`${column}\``;
+  return { ...image, read: () => Promise.reject(new EmberwingError("InvalidFile", problem)) };
 }
 
 /** A name or a number; text columns without an annotation come as bytes. */
 function labelOf(value: unknown, name: string, column: string): ClassLabel {
   if (typeof value === "bigint") return Number(value);
-  if (typeof value === "string" || typeof value === "number") return value;
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
   if (value instanceof Uint8Array) return new TextDecoder().decode(value);
   throw new EmberwingError(
     "InvalidFile",
@@ -73,79 +112,14 @@ function labelOf(value: unknown, name: string, column: string): ClassLabel {
   );
 }
 
-/** The `ClassLabel` feature of a column in the metadata that Hugging Face's `datasets` writes; other metadata have none. */
-function classNames(metadata: FileMetaData, column: string): readonly string[] | undefined {
-  const text = metadata.key_value_metadata?.find(({ key }) => key === "huggingface")?.value ?? "{}";
+async function orInvalid<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
-    const names: unknown = JSON.parse(text).info?.features?.[column]?.names;
-    return Array.isArray(names) ? names : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function readMetadata(path: string, file: AsyncBuffer): Promise<FileMetaData> {
-  try {
-    return await parquetMetadataAsync(file);
+    return await read();
   } catch (error) {
-    throw invalidParquet(path, error);
+    throw new EmberwingError(
+      "InvalidFile",
+      `${path}: not a Parquet file that can be read (${(error as Error).message})`,
+      { cause: error },
+    );
   }
-}
-
-interface Rows {
-  file: AsyncBuffer;
-  metadata: FileMetaData;
-  columns: string[];
-  rowStart: number;
-  rowEnd: number;
-}
-
-async function readRows(path: string, rows: Rows): Promise<Record<string, unknown>[]> {
-  try {
-    // `utf8: false`: image bytes in a column without annotation would otherwise be decoded as text.
-    return await parquetReadObjects({ ...rows, compressors, utf8: false });
-  } catch (error) {
-    throw invalidParquet(path, error);
-  }
-}
-
-function invalidParquet(path: string, error: unknown): EmberwingError {
-  return new EmberwingError(
-    "InvalidFile",
-    `${path}: not a Parquet file that can be read (${(error as Error).message})`,
-    {
-      cause: error,
-    },
-  );
-}
-
-/** The column of a name; without one, the first that `fits`. */
-function findColumn(
-  path: string,
-  metadata: FileMetaData,
-  wanted: string | undefined,
-  expected: string,
-  fits: (column: SchemaTree) => boolean,
-): string {
-  const columns = parquetSchema(metadata).children;
-  const chosen = wanted === undefined ? columns.find(fits) : columns.find(({ element }) => element.name === wanted);
-  if (chosen) return chosen.element.name;
-  const names = columns.map(({ element }) => element.name).join(", ");
-  const what = wanted === undefined ? expected : `a column \`${wanted}\``;
-  throw new EmberwingError("InvalidFile", `${path}: expected ${what}, found the columns ${names}`);
-}
-
-function holdsImages({ element, children }: SchemaTree): boolean {
-  if (children.length > 0) return children.some((child) => child.element.name === "bytes");
-  return element.type === "BYTE_ARRAY" && element.converted_type === undefined && element.logical_type === undefined;
-}
-
-function imageOf(value: unknown, name: string): EncodedImage {
-  const { bytes, path } =
-    value instanceof Uint8Array ? { bytes: value } : ((value ?? {}) as { bytes?: unknown; path?: unknown });
-  // A row without bytes goes on as an empty file, to be skipped or refused like any that does not decode.
-  return {
-    name: typeof path === "string" ? `${name} (${path})` : name,
-    bytes: bytes instanceof Uint8Array ? bytes : new Uint8Array(0),
-  };
 }

@@ -1,31 +1,32 @@
 /** Images that stay on disk: a data set is told where they lie, and reads them when they are drawn. */
 import type { DatasetHandle } from "../core.js";
 import { enqueue } from "../engine.js";
-import { EmberwingError } from "../errors.js";
 import type { Files } from "../platform/files.js";
 import type { ClassLabel } from "./class-labels.js";
-import type { EncodedImage, ImageOptions } from "./image-sources.js";
+import type { ImageFolder } from "./folder-images.js";
+import { type EncodedImage, type ImageOptions, takeImages } from "./image-sources.js";
 
 /** So many at once that handing them over costs nothing, so few that their text stays small. */
 const PORTION = 10_000;
 
-/** The files of a folder, where they are. */
-export async function streamFolder(
+/** The files of folders, where they are. */
+export async function streamFolders(
   handle: DatasetHandle,
-  directory: string,
-  names: readonly string[],
+  folders: readonly ImageFolder[],
   { strict = false, signal }: ImageOptions,
 ): Promise<void> {
-  for (let first = 0; first < names.length; first += PORTION) {
-    signal?.throwIfAborted();
-    const portion = JSON.stringify(names.slice(first, first + PORTION));
-    await enqueue(() => handle.addFiles(directory, portion, strict));
+  for (const { directory, names } of folders) {
+    for (let first = 0; first < names.length; first += PORTION) {
+      signal?.throwIfAborted();
+      const portion = JSON.stringify(names.slice(first, first + PORTION));
+      await enqueue(() => handle.addFiles(directory, portion, strict));
+    }
   }
 }
 
 /**
  * Images of a table. Its compressed row groups allow no access to a single one, so they are copied to a temporary
- * file, as large as they are.
+ * file, as large as they are, which has no name once the core has opened it.
  *
  * @returns Their labels, where there are any.
  */
@@ -34,28 +35,27 @@ export async function streamTable(
   files: Files,
   source: string,
   images: AsyncIterable<EncodedImage>,
-  { strict = false, signal }: ImageOptions,
+  options: ImageOptions,
 ): Promise<ClassLabel[]> {
   const spool = await files.spool();
   try {
+    await enqueue(() => handle.openParts(spool.path));
+    await spool.unlink();
     const labels: ClassLabel[] = [];
     let parts: [name: string, offset: number, length: number][] = [];
-    let count = 0;
-    const handOver = (): Promise<void> => enqueue(() => handle.addParts(spool.path, JSON.stringify(parts), strict));
-    for await (const { name, bytes, label } of images) {
-      signal?.throwIfAborted();
+    const handOver = async (): Promise<void> => {
+      await enqueue(() => handle.addParts(JSON.stringify(parts), options.strict ?? false));
+      parts = [];
+    };
+    await takeImages(source, images, options, async ({ name, read, label }) => {
+      const bytes = await read();
       parts.push([name, await spool.append(bytes), bytes.length]);
       if (label !== undefined) labels.push(label);
-      count++;
-      if (parts.length === PORTION) {
-        await handOver();
-        parts = [];
-      }
-    }
-    if (count === 0) throw new EmberwingError("MissingFile", `${source}: expected at least one image`);
+      if (parts.length === PORTION) await handOver();
+    });
     await handOver();
     return labels;
   } finally {
-    await spool.remove();
+    await spool.close();
   }
 }

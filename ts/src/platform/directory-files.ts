@@ -1,6 +1,6 @@
 /** A file system for pages: a directory that the user picked, or the page's own (OPFS). */
 import { EmberwingError } from "../errors.js";
-import { type Files, type FolderLock, readerOf } from "./files.js";
+import { type Files, type FolderLock, type FoundFile, type IsWanted, readerOf } from "./files.js";
 import { fillFile } from "./fill-file.js";
 
 /**
@@ -18,6 +18,8 @@ export function directoryFiles(root: FileSystemDirectoryHandle): Files {
     open: async (path) => readerOf(await openFile(root, path)),
     spool: () => Promise.reject(new EmberwingError("Unsupported", "there are no temporary files here")),
     list: (directory, { recursive }) => list(root, directory, recursive),
+    walk: (directory, isWanted) => walk(root, directory, isWanted),
+    kindOf: (path) => kindOf(root, namesIn(path)),
     makeWritable: (directory) => makeWritable(root, directory),
     write: (path, content) => write(root, path, content),
     remove: (path) => remove(root, path),
@@ -84,6 +86,26 @@ async function list(
     if (isMissing(error)) return undefined;
     throw unlistable(directory, error);
   }
+}
+
+async function walk(
+  root: FileSystemDirectoryHandle,
+  directory: string,
+  isWanted: IsWanted,
+): Promise<FoundFile[] | undefined> {
+  const names = await list(root, directory, true);
+  const wanted = names?.filter((name) => name.split("/").every((part, at, all) => isWanted(part, at < all.length - 1)));
+  return wanted?.map((name) => ({ name }));
+}
+
+async function kindOf(
+  root: FileSystemDirectoryHandle,
+  names: readonly string[],
+): Promise<"file" | "folder" | undefined> {
+  const folder = await findFolder(root, names).catch(() => undefined);
+  if (folder) return "folder";
+  const file = await openFile(root, names.join("/")).catch(() => undefined);
+  return file && "file";
 }
 
 async function* fileNames(folder: FileSystemDirectoryHandle, recursive: boolean): AsyncGenerator<string> {

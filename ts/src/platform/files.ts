@@ -11,6 +11,13 @@ export interface Files {
   spool(): Promise<Spool>;
   /** Names of the files in a directory, sorted, relative to it; `undefined` where there is no such directory. */
   list(directory: string, options: { recursive: boolean }): Promise<string[] | undefined>;
+  /**
+   * The files in a directory and those below it, sorted by name, and what stands in a file's place; links are followed,
+   * and nothing is opened. `undefined` where there is no such directory.
+   */
+  walk(directory: string, isWanted: IsWanted): Promise<FoundFile[] | undefined>;
+  /** What is at a path; `undefined` where nothing is. */
+  kindOf(path: string): Promise<"file" | "folder" | "other" | undefined>;
   /** Makes the directory where it is missing; rejects with `WriteFailed` where files cannot be written to it. */
   makeWritable(directory: string): Promise<void>;
   /** Writes to a temporary name and renames, so that a kill leaves the old file or the new one. */
@@ -29,7 +36,23 @@ export interface Files {
 }
 
 /** As much of it as reading a folder takes. */
-export type ReadableFiles = Pick<Files, "read" | "open" | "list" | "join">;
+export type ReadableFiles = Pick<Files, "read" | "open" | "join">;
+
+/** Asked for every name on the way: nothing is told of a file, or of what is in a folder, that is not wanted. */
+export type IsWanted = (name: string, isFolder: boolean) => boolean;
+
+export interface FoundProblem {
+  /** A link that leads nowhere, a folder that cannot be listed or has no files, a pipe or device. */
+  what: "link" | "folder" | "empty folder" | "device";
+  text: string;
+}
+
+export interface FoundFile {
+  /** Relative to the directory, with `/`. */
+  name: string;
+  /** Why it cannot be read. */
+  problem?: FoundProblem;
+}
 
 /** To be closed after use. */
 export interface OpenFile {
@@ -51,8 +74,9 @@ export interface Spool {
   readonly path: string;
   /** Rejects with `WriteFailed`; resolves to where the bytes begin. */
   append(bytes: Uint8Array): Promise<number>;
-  /** Closes it and takes its name away; whoever opened it before reads on. */
-  remove(): Promise<void>;
+  /** Takes its name away, so that nothing is left however the process ends; whoever opened it before reads on. */
+  unlink(): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface FolderLock {

@@ -117,7 +117,7 @@ async function isAlive(owner: Owner, path: string): Promise<boolean> {
   return processExists(owner.pid) && (await startOf(owner.pid)) === owner.started;
 }
 
-function processExists(pid: number): boolean {
+export function processExists(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

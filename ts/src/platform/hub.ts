@@ -37,7 +37,7 @@ export interface HubSnapshot {
   /** The place of a file in the cache, to which it is downloaded where it is not there. */
   file(path: string): Promise<string>;
   /** Reads what lies at a place. */
-  readonly disk: Omit<ReadableFiles, "list">;
+  readonly disk: ReadableFiles;
 }
 
 /** What a push brings to a repository. */

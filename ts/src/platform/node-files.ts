@@ -1,18 +1,22 @@
 /** The file system of Node, Deno and Bun. Imported by `node.ts` alone. */
 import { randomUUID } from "node:crypto";
 import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { EmberwingError } from "../errors.js";
-import type { Files, FolderLock, OpenFile, Spool } from "./files.js";
+import type { Files, FolderLock, FoundFile, IsWanted, OpenFile } from "./files.js";
 import { lockFolder } from "./folder-lock.js";
+import { systemPath } from "./node-names.js";
 import { openSpool } from "./node-spool.js";
+import { describeKind, walkFolder } from "./node-walk.js";
+import { shownName } from "./shown-name.js";
 
 export const nodeFiles: Files = {
   read,
   open: openFile,
-  spool,
+  spool: () => openSpool(writeFailed),
   list,
+  walk,
+  kindOf,
   makeWritable,
   write,
   remove,
@@ -25,22 +29,35 @@ export const nodeFiles: Files = {
 
 async function read(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    await checkIsFile(path);
+    return await readFile(systemPath(path));
   } catch (error) {
     throw readFailed(path, error);
   }
 }
 
+/** What has no end, or waits for somebody who writes, is refused before it is opened. */
+async function checkIsFile(path: string): Promise<void> {
+  const entry = await stat(systemPath(path));
+  const { problem } = entry.isDirectory() ? {} : describeKind(entry);
+  if (problem) throw new EmberwingError("InvalidFile", `${shownName(path)}: ${problem.text}`);
+}
+
+/** The system refuses to read 2 GiB and more at once, and Node ends the process where it is asked to. */
+const MOST_AT_ONCE = 2 ** 30;
+
 async function openFile(path: string): Promise<OpenFile> {
   try {
-    const file = await open(path, "r");
+    await checkIsFile(path);
+    const file = await open(systemPath(path), "r");
     const { size: byteLength } = await file.stat();
     return {
       byteLength,
       async slice(start, end = byteLength) {
         const bytes = new Uint8Array(Math.max(end - start, 0));
         for (let done = 0; done < bytes.length; ) {
-          const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done);
+          const length = Math.min(bytes.length - done, MOST_AT_ONCE);
+          const { bytesRead } = await file.read(bytes, done, length, start + done);
           if (bytesRead === 0) throw new EmberwingError("InvalidFile", `${path}: ends before byte ${end}`);
           done += bytesRead;
         }
@@ -53,20 +70,27 @@ async function openFile(path: string): Promise<OpenFile> {
   }
 }
 
-async function spool(): Promise<Spool> {
-  const path = join(tmpdir(), `emberwing-${randomUUID()}.images`);
-  const refused = (error: unknown): EmberwingError => writeFailed(path, error);
-  return openSpool(path, refused);
+async function list(directory: string, { recursive }: { recursive: boolean }): Promise<string[] | undefined> {
+  const found = await walk(directory, (_, isFolder) => recursive || !isFolder);
+  return found?.filter(({ problem }) => problem === undefined).map(({ name }) => name);
 }
 
-async function list(directory: string, { recursive }: { recursive: boolean }): Promise<string[] | undefined> {
+async function walk(directory: string, isWanted: IsWanted): Promise<FoundFile[] | undefined> {
   try {
-    const entries = await readdir(directory, { recursive, withFileTypes: true });
-    const files = entries.filter((entry) => !entry.isDirectory());
-    return files.map((file) => relative(directory, join(file.parentPath, file.name)).replaceAll(sep, "/")).sort();
+    return await walkFolder(directory, isWanted, reason);
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
     throw new EmberwingError("InvalidFile", `${directory}: cannot be listed (${reason(error)})`, { cause: error });
+  }
+}
+
+async function kindOf(path: string): Promise<"file" | "folder" | "other" | undefined> {
+  try {
+    const entry = await stat(systemPath(path));
+    return entry.isDirectory() ? "folder" : entry.isFile() ? "file" : "other";
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw readFailed(path, error);
   }
 }
 
@@ -193,10 +217,11 @@ async function lock(directory: string): Promise<FolderLock> {
 }
 
 function readFailed(path: string, error: unknown): EmberwingError {
+  if (error instanceof EmberwingError) return error;
   if (hasCode(error, "ENOENT", "ENOTDIR")) {
-    return new EmberwingError("MissingFile", `${path}: there is no such file`, { cause: error });
+    return new EmberwingError("MissingFile", `${shownName(path)}: there is no such file`, { cause: error });
   }
-  return new EmberwingError("InvalidFile", `${path}: cannot be read (${reason(error)})`, { cause: error });
+  return new EmberwingError("InvalidFile", `${shownName(path)}: cannot be read (${reason(error)})`, { cause: error });
 }
 
 export function writeFailed(path: string, error: unknown): EmberwingError {
@@ -215,6 +240,9 @@ function reason(error: unknown): string {
     EEXIST: "a file of that name is in the way",
     ENOTDIR: "a part of the path is a file",
     EISDIR: "it is a directory",
+    ELOOP: "its links lead in a circle",
+    ENAMETOOLONG: "its path is too long",
+    ERR_FS_FILE_TOO_LARGE: "it is larger than 2 GiB",
   };
   return known[code] ?? code;
 }

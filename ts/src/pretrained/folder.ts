@@ -56,10 +56,16 @@ export function openFolder(source: PretrainedSource, options: HubOptions = {}): 
 function diskFolder(files: Files, path: string): PretrainedFolder {
   return {
     path: path || "the directory",
-    fileNames: () => files.list(path, { recursive: false }),
+    fileNames: () => namesInFolder(files, path),
     read: (name) => files.read(files.join(path, name)),
     subfolder: (name) => diskFolder(files, files.join(path, name)),
   };
+}
+
+async function namesInFolder(files: Files, path: string): Promise<string[] | undefined> {
+  const names = await files.list(path, { recursive: false });
+  if (names !== undefined || (await files.kindOf(path)) !== "file") return names;
+  throw new EmberwingError("InvalidFile", `${path}: it is a file, expected a folder`);
 }
 
 /** Read when the first file is wanted. */

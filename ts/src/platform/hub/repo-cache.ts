@@ -6,7 +6,7 @@ export interface RepoCache {
   /** How messages call it. */
   readonly name: string;
   /** Reads what lies at a `place`. */
-  readonly disk: Omit<ReadableFiles, "list">;
+  readonly disk: ReadableFiles;
   /** The commit that a branch or tag was at when it was last looked up; a commit is its own. */
   commitOf(revision: string): Promise<string | undefined>;
   rememberCommit(revision: string, commit: string): Promise<void>;

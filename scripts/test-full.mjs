@@ -17,6 +17,8 @@ const JOBS = {
   fuzz: () => fuzz(FUZZ_RUNS),
   /** And those in TypeScript. */
   "fuzz-typescript": () => vitest(["--project", "napi", "test/node/fuzz"], { EMBERWING_FUZZ_RUNS: String(FUZZ_RUNS) }),
+  /** A row group of more than 2 GiB, in pages of more than 1 GiB. */
+  parquet: () => vitest(["--project", "napi", "test/node/large-parquet.test.ts"], { EMBERWING_TEST_FULL: "1" }),
 };
 
 await explained(async () => {

@@ -7,12 +7,16 @@ export interface ImageValue {
   path?: string;
 }
 
-/** Bytes, base64, a path, Hugging Face's `{ bytes, path }`, or a list of these. Null is an image without anything. */
+/**
+ * Bytes, base64, a path, Hugging Face's `{ bytes, path }` (or bytes under another name), or a list of these. Null is an
+ * image without anything.
+ */
 export function imagesIn(value: unknown): ImageValue[] {
   if (Array.isArray(value)) return value.flatMap(imagesIn);
   if (value instanceof Uint8Array) return [{ bytes: value }];
   if (typeof value === "string") return [imageOfText(value)];
-  const { bytes, path } = (value ?? {}) as { bytes?: unknown; path?: unknown };
+  const struct: Record<string, unknown> = { ...(value ?? {}) };
+  const { path, bytes = Object.values(struct).find((part) => part instanceof Uint8Array) } = struct;
   const content = bytes === undefined || bytes === null ? {} : (imagesIn(bytes)[0] ?? {});
   return [{ ...(typeof path === "string" && { path }), ...content }];
 }

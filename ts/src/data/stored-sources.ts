@@ -119,8 +119,13 @@ function tablesOnDisk(disk: ReadableFiles, paths: readonly string[]): TableFile[
   return paths.map((path) => ({
     name: path,
     open: () => disk.open(path),
-    readBeside: (image) => disk.read(isAbsolute(image) ? image : disk.join(folderOf(path), image)),
+    readBeside: (image) => readBeside(disk, path, image),
   }));
+}
+
+async function readBeside(disk: ReadableFiles, table: string, path: string): Promise<Uint8Array> {
+  if (!/^\w+:\/\//.test(path)) return disk.read(isAbsolute(path) ? path : disk.join(folderOf(table), path));
+  throw new EmberwingError("MissingFile", `${path}: is an address; only files beside ${table} are read`);
 }
 
 const isAbsolute = (path: string): boolean => /^([/\\]|[a-z]:[/\\])/i.test(path);

@@ -14,7 +14,7 @@ const { EMBERWING_FUZZ_RUNS } = process.env;
 const FEW_RUNS = 400;
 const SEED = Number(process.env.EMBERWING_FUZZ_SEED ?? 1);
 
-/** Of one input, on a busy machine. */
+/** Of the processor, for one input. */
 const MOST_SECONDS = 30;
 /** What a run may add to the memory of the process, garbage that is not yet collected and all: inputs have kilobytes. */
 const MOST_BYTES = 2 ** 29;
@@ -72,8 +72,7 @@ export function fuzz<T>(name: string, { inputs, read, mayThrow = () => false, sh
 
 function beat(beats: Int32Array, isReading: 0 | 1): void {
   Atomics.store(beats, 1, isReading);
-  Atomics.add(beats, 0, 1);
-  Atomics.notify(beats, 0);
+  Atomics.add(beats, 0, isReading);
 }
 
 /** Peaks of the resident memory, and of buffers that were asked for and never filled. */

@@ -1,6 +1,7 @@
 /** The pages of one column of a row group, read one after the other. */
 import type { AsyncBuffer, DataReader, PageHeader } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
+import { checkCompact } from "./parquet-compact.js";
 
 /** Read at least, so that small pages come together, and large ones cost little more than they are. */
 const BLOCK = 2 ** 16;
@@ -43,6 +44,7 @@ export class PageReader {
       const bytes = await this.#bytes(this.#at, Math.min(most, this.#end - this.#at));
       const reader = readerOf(bytes);
       try {
+        checkCompact(reader.view);
         const header = parquetHeader(reader);
         if (reader.offset <= bytes.length) return { header, length: reader.offset };
       } catch (error) {

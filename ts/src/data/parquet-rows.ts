@@ -9,7 +9,7 @@ import { assembleNested } from "hyparquet/src/assemble.js";
 import { readPage } from "hyparquet/src/column.js";
 import { convert, DEFAULT_PARSERS } from "hyparquet/src/convert.js";
 import { getTreePath } from "hyparquet/src/schema.js";
-import { compressors } from "hyparquet-compressors";
+import { openPage } from "./parquet-page-checks.js";
 import { PageReader } from "./parquet-pages.js";
 
 export type Row = Record<string, unknown>;
@@ -95,7 +95,7 @@ async function* pagesOf(file: AsyncBuffer, schema: SchemaTree, chunk: ColumnChun
   if (!meta || file_path !== undefined) throw new Error("its columns lie in other files");
   const schemaPath = getTreePath(schema, meta.path_in_schema);
   const decoder = {
-    ...{ pathInSchema: meta.path_in_schema, type: meta.type, codec: meta.codec, schemaPath, compressors },
+    ...{ pathInSchema: meta.path_in_schema, type: meta.type, codec: "UNCOMPRESSED" as const, schemaPath },
     // `utf8: false`: image bytes in a column without annotation would otherwise be decoded as text.
     ...{ element: (schemaPath.at(-1) as SchemaTree).element, parsers: DEFAULT_PARSERS, utf8: false },
   };
@@ -105,7 +105,7 @@ async function* pagesOf(file: AsyncBuffer, schema: SchemaTree, chunk: ColumnChun
   let dictionary: ReturnType<typeof convert> | undefined;
   let unfinished: unknown[] = [];
   for (let page = await pages.next(); page; page = await pages.next()) {
-    const { header, reader } = page;
+    const { header, reader } = openPage(page, { codec: meta.codec, type: meta.type, schemaPath }, file.byteLength);
     page = undefined;
     const { data = [] } = readPage(
       reader,

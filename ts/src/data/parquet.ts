@@ -1,9 +1,10 @@
 /** Images in Parquet files, of the Hugging Face layout and of others. */
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync } from "hyparquet";
+import type { AsyncBuffer, FileMetaData } from "hyparquet";
 import { describe, EmberwingError } from "../errors.js";
 import type { ClassLabel } from "./class-labels.js";
 import type { EncodedImage } from "./image-sources.js";
 import { classNamesOf, findImageColumn, namedColumn } from "./parquet-columns.js";
+import { readFooter } from "./parquet-footer.js";
 import { type ImageValue, imagesIn } from "./parquet-images.js";
 import { type Row, readRows } from "./parquet-rows.js";
 
@@ -36,7 +37,7 @@ export interface ParquetTable {
 /** Memory holds one page at a time, of the columns that are wanted. */
 export async function openParquet(file: ParquetFile, columns: ParquetColumns): Promise<ParquetTable> {
   const { name: path } = file;
-  const metadata = await orInvalid(path, () => parquetMetadataAsync(file));
+  const metadata = await orInvalid(path, () => readFooter(file));
   const { imageColumn: wanted, labelColumn } = columns;
   const { name: image, others } =
     wanted === undefined

@@ -389,6 +389,11 @@ describe("fromPretrained", () => {
     );
   });
 
+  test("a file in place of a folder is called one", async () => {
+    const loading = DiffusionPipeline.fromPretrained(fixturePath("pipelines/ddpm/model_index.json"));
+    await expect(loading).rejects.toThrow(/model_index\.json: it is a file, expected a folder/);
+  });
+
   test("a folder that cannot be written is refused", async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, "run"));

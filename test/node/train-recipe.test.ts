@@ -173,6 +173,7 @@ describe("classes", () => {
 test.each([
   ["--lr-scheduler cosin", /Allowed choices are linear, cosine, cosine_with_restarts/],
   ["--class-labels folder", /built-in butterflies have no classes/],
+  ["--image-column photo", /--image-column: the built-in butterflies have no columns/],
   ["--streaming", /built-in butterflies are not on disk/],
   ["--channels 2", /Expected 1 \(grey\) or 3 \(colour\)/],
   ["--model-config-name-or-path a --pretrained-model-name-or-path b", /cannot be used with/],

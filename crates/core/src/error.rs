@@ -69,3 +69,13 @@ impl Error {
         Self::InvalidFile { file: file.into(), problem: problem.into() }
     }
 }
+
+/// Refuses NaN and infinity: no way out of the library makes an image or a number of them.
+pub fn check_finite(argument: &str, values: &[f32]) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => {
+            Err(Error::NotFinite { argument: argument.to_owned(), got: format!("{} at index {index}", values[index]) })
+        }
+        None => Ok(()),
+    }
+}

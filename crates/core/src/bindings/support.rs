@@ -1,6 +1,7 @@
 //! What the lines of the bindings call: from what JavaScript hands over to what the core takes.
 
 use crate::data::{Batch, DataLoader, Dataset, Image};
+use crate::error::check_finite;
 use crate::handle::Handle;
 use crate::models::{OwnedInputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
 use crate::pipelines::{Denoising, Start};
@@ -153,7 +154,9 @@ impl Input {
     pub async fn predict(&self, model: &UNet2DModel) -> Result<Vec<f32>> {
         let inputs = self.0.inputs();
         model.check(inputs)?;
-        to_nchw(model.predict(inputs)).await
+        let prediction = to_nchw(model.predict(inputs)).await?;
+        check_finite("prediction", &prediction)?;
+        Ok(prediction)
     }
 
     pub async fn predict_tracked(self, model: &UNet2DModel) -> Result<Prediction> {

@@ -1,5 +1,6 @@
 //! A picture in memory, and the two ways between bytes and what a model sees.
 
+use crate::error::check_finite;
 use crate::{Error, Result};
 use image::ExtendedColorType;
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
@@ -85,9 +86,10 @@ fn luma([red, green, blue]: [u8; 3]) -> u8 {
 }
 
 /// Model values in [-1, 1], CHW, to bytes, HWC, as diffusers' `numpy_to_pil` does:
-/// `clamp(x/2 + 0.5, 0, 1) · 255`, rounded half to even; NaN gives 0.
+/// `clamp(x/2 + 0.5, 0, 1) · 255`, rounded half to even. NaN and infinity are no colour.
 pub fn tensor_to_pixels(values: &[f32], channels: usize, height: usize, width: usize) -> Result<Vec<u8>> {
     expect_length("values", values.len(), [channels, height, width])?;
+    check_finite("tensor", values)?;
     let level = |value: f32| (unit(value) * 255.0).round_ties_even() as u8;
     let plane = height * width;
     Ok((0..plane).flat_map(|pixel| (0..channels).map(move |channel| level(values[channel * plane + pixel]))).collect())
@@ -99,6 +101,7 @@ pub fn to_unit_images(values: &[f32], shape: &[usize]) -> Result<Vec<f32>> {
         return Err(Error::shape("shape", "[batch, channels, height, width]", format!("{shape:?}")));
     };
     expect_length("values", values.len(), [batch.saturating_mul(channels), height, width])?;
+    check_finite("sample", values)?;
     let plane = height * width;
     let size = (channels * plane).max(1);
     let pixels = |image: &[f32]| -> Vec<f32> {
@@ -164,8 +167,20 @@ mod tests {
     #[test]
     fn pixels_round_half_to_even_and_clamp() {
         // (np.clip(x / 2 + 0.5, 0, 1) * 255).round() of float32: 0, -0.4, 0.4 and 0.8 are ties, 127.5, 76.5, 178.5, 229.5
-        let values = [-1.0, 1.0, 3.0, -7.0, f32::NAN, 0.0, -0.4, 0.4, 0.79999995];
+        let values = [-1.0, 1.0, 3.0, -7.0, -1.0, 0.0, -0.4, 0.4, 0.79999995];
         assert_eq!(tensor_to_pixels(&values, 1, 3, 3).unwrap(), [0, 255, 255, 0, 0, 128, 76, 178, 230]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_no_image() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let values = [0.0, bad, 0.0];
+            let start = "expected finite numbers, got ";
+            let error = tensor_to_pixels(&values, 3, 1, 1).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("[NotFinite] tensor: {start}{bad} at index 1")), "{error}");
+            let error = to_unit_images(&values, &[1, 3, 1, 1]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("[NotFinite] sample: {start}{bad} at index 1")), "{error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::embeddings::ClassEmbedding;
 use super::unet_2d::UNet2DModel;
 use super::unet_2d_config::TimeEmbeddingType;
+use crate::error::check_finite;
 use crate::{Error, Result};
 
 /// What goes into the network. Values are NCHW.
@@ -60,7 +61,7 @@ impl UNet2DModel {
             let expected = format!("{} values for the shape {:?}", n * c * h * w, inputs.shape);
             return Err(Error::shape("sample", expected, inputs.sample.len()));
         }
-        finite("sample", inputs.sample)
+        check_finite("sample", inputs.sample)
     }
 
     fn check_timesteps(&self, inputs: Inputs) -> Result<()> {
@@ -69,7 +70,7 @@ impl UNet2DModel {
             let expected = format!("one timestep, or one for each of the {n} samples");
             return Err(Error::shape("timesteps", expected, inputs.timesteps.len()));
         }
-        finite("timesteps", inputs.timesteps)?;
+        check_finite("timesteps", inputs.timesteps)?;
         match self.config.time_embedding_type {
             TimeEmbeddingType::Positional => Ok(()),
             TimeEmbeddingType::Fourier => match inputs.timesteps.iter().find(|&&t| t <= 0.0) {
@@ -97,23 +98,13 @@ impl UNet2DModel {
             let expected = format!("{expected} values for {n} samples");
             return Err(Error::shape("classLabels", expected, inputs.class_labels.len()));
         }
-        finite("classLabels", inputs.class_labels)?;
+        check_finite("classLabels", inputs.class_labels)?;
         match &self.network.class_embedding {
             Some(ClassEmbedding::Table { .. }) => {
                 whole_numbers_below("classLabels", inputs.class_labels, self.config.num_class_embeds.unwrap_or(0))
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// Refuses NaN and infinity.
-pub fn finite(argument: &str, values: &[f32]) -> Result<()> {
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => {
-            Err(Error::NotFinite { argument: argument.into(), got: format!("{} at index {index}", values[index]) })
-        }
-        None => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ mod unet_2d_config;
 mod unet_2d_mid_block;
 mod unet_2d_skip_blocks;
 
-pub use inputs::{Inputs, OwnedInputs, finite};
+pub use inputs::{Inputs, OwnedInputs};
 pub use loss_scale::LossScale;
 pub use parameters::{Parameter, Parameters, Source, download, to_nchw};
 pub use unet_2d::{UNet2DModel, from_nchw};

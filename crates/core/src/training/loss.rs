@@ -1,7 +1,8 @@
 //! From a prediction to gradients: the mean squared error of the course, or any loss of the caller's.
 
 use super::scaled_backward::scaled_backward;
-use crate::models::{Inputs, OwnedInputs, UNet2DModel, download, finite, from_nchw, to_nchw};
+use crate::error::check_finite;
+use crate::models::{Inputs, OwnedInputs, UNet2DModel, download, from_nchw, to_nchw};
 use crate::{Error, Result};
 use burn::tensor::{DispatchTensor, Tensor, TensorData};
 
@@ -69,8 +70,8 @@ fn check_target(model: &UNet2DModel, inputs: Inputs, target: Target) -> Result<(
     if !target.weights.is_empty() && target.weights.len() != shape[0] {
         return Err(Error::shape("weights", format!("one for each of the {} samples", shape[0]), target.weights.len()));
     }
-    finite("target", target.values)?;
-    finite("weights", target.weights)
+    check_finite("target", target.values)?;
+    check_finite("weights", target.weights)
 }
 
 /// A prediction that remembers how it was made, so that the gradient of any loss can be handed back.
@@ -113,6 +114,7 @@ impl Prediction {
         let dropout = model.dropout_state();
         let graph = Graph::new(model, inputs.inputs());
         let values = to_nchw(graph.output.clone().inner()).await?;
+        check_finite("prediction", &values)?;
         let shape = output_shape(model, inputs.inputs());
         Ok(Self { graph, values, shape, inputs, dropout })
     }
@@ -129,7 +131,7 @@ impl Prediction {
             let expected = format!("{} values, the shape {:?}", self.values.len(), self.shape);
             return Err(Error::shape("gradient", expected, gradient.len()));
         }
-        finite("gradient", gradient)?;
+        check_finite("gradient", gradient)?;
         let gradient = from_nchw(gradient, &self.shape, model.parameters.device());
         let mut first = Some(self.graph);
         let pass = |model: &mut UNet2DModel, factor: f32| {

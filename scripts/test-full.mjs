@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import { explained, SetupError } from "./build/process.mjs";
 import { setUp } from "./build/steps.mjs";
+import { cargoTest } from "./cargo-test.mjs";
 import { fuzz } from "./fuzz.mjs";
 import { vitest } from "./vitest.mjs";
 
@@ -13,6 +14,8 @@ const FUZZ_RUNS = 1_000_000;
 
 /** @type {Record<string, () => Promise<{ passed: number, failed: number, skipped: number }>>} */
 const JOBS = {
+  /** Every scheduler on every noise schedule and curve, with every number of steps from 1 to 1000. */
+  schedulers: () => cargoTest(["--test", "schedulers", "sweep", "--", "--nocapture"], { EMBERWING_TEST_FULL: "1" }),
   /** Every reader of foreign bytes in the core, a million inputs each. */
   fuzz: () => fuzz(FUZZ_RUNS),
   /** And those in TypeScript. */

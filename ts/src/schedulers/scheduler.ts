@@ -136,6 +136,7 @@ export abstract class Scheduler<Config extends object = object> {
    *
    * @param steps Their number, or `{ timesteps }`, or `{ sigmas }`: a descending list of your own.
    * @param options Further options that the algorithm has.
+   * @throws `InvalidArgument` where the run would not end with numbers, with what to set instead.
    */
   setTimesteps(steps: number | SetTimesteps, options: SetTimesteps = {}): void {
     const chosen = typeof steps === "number" ? { numInferenceSteps: steps } : steps;
@@ -151,6 +152,8 @@ export abstract class Scheduler<Config extends object = object> {
   /**
    * Starts the run at number `index` of `timesteps` in place of the first: for a loop that begins with a picture,
    * `addNoise(picture, noise, timesteps[index])`.
+   *
+   * A loop that begins at a timestep which the run has twice (rounding does that) must say so.
    *
    * @param index A multiple of `order`.
    * @throws `Unsupported` where a run cannot begin between its ends, as the inverse schedulers'.

@@ -29,8 +29,9 @@ pub struct Denoising {
 
 impl Denoising {
     /// A run from noise alone. `scheduler`: with its timesteps set.
-    pub fn new(scheduler: Box<dyn Scheduler>, options: StepOptions, start: Start) -> Result<Self> {
+    pub fn new(mut scheduler: Box<dyn Scheduler>, options: StepOptions, start: Start) -> Result<Self> {
         check_values("initialSample", &start.noise, &start.shape)?;
+        scheduler.begin();
         let sigma = scheduler.init_noise_sigma();
         let sample = start.noise.iter().map(|value| value * sigma).collect();
         Ok(Self { scheduler, options, sample, shape: start.shape, class_labels: start.class_labels, next: 0 })

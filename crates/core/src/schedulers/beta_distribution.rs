@@ -26,7 +26,12 @@ fn incomplete_beta(x: f64, shape: f64) -> f64 {
     let mut sum = 0.0;
     for k in 0..64 {
         let k = f64::from(k);
-        sum += coefficient * x.powf(shape + k) / (shape + k);
+        let term = coefficient * x.powf(shape + k) / (shape + k);
+        // The terms fall at least by half: what follows rounds away.
+        if term < sum * 1e-17 {
+            break;
+        }
+        sum += term;
         coefficient *= (k + 1.0 - shape) / (k + 1.0);
     }
     sum

@@ -118,15 +118,18 @@ impl Scheduler for DdimScheduler {
             epsilon = noise_of_original(&original, input.sample, coefficients);
         }
 
-        let deviation = eta * step_variance(alpha_prod, alpha_prod_prev).sqrt();
-        let direction_weight = (1.0 - alpha_prod_prev - deviation * deviation).sqrt();
+        let (deviation, direction_weight) = ddim_deviations(alpha_prod, alpha_prod_prev, eta);
         let mut prev_sample = weighted_sum([(alpha_prod_prev.sqrt(), &original), (direction_weight, &epsilon)]);
         add_scaled(&mut prev_sample, deviation, input.noise);
         Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })
     }
 }
 
-/// σ_t² at η = 1 (equation 16): the variance of DDPM.
-fn step_variance(alpha_prod: f32, alpha_prod_prev: f32) -> f32 {
-    (1.0 - alpha_prod_prev) / (1.0 - alpha_prod) * (1.0 - alpha_prod / alpha_prod_prev)
+/// σ_t (equation 16), which is DDPM's at η = 1, and the weight of the direction back to x_t. That one is the root of a
+/// difference that rounding can take below zero.
+pub(super) fn ddim_deviations(alpha_prod: f32, alpha_prod_prev: f32, eta: f32) -> (f32, f32) {
+    let variance = (1.0 - alpha_prod_prev) / (1.0 - alpha_prod) * (1.0 - alpha_prod / alpha_prod_prev);
+    let deviation = if eta == 0.0 { 0.0 } else { eta * variance.sqrt() };
+    let left = 1.0 - alpha_prod_prev - deviation * deviation;
+    (deviation, if left < 0.0 { 0.0 } else { left.sqrt() })
 }

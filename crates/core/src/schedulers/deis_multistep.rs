@@ -145,7 +145,7 @@ impl DeisMultistepScheduler {
     /// α_t·(x/α_s + Σ Cⱼ·εⱼ), where Cⱼ is the integral over ρ of the j-th Lagrange polynomial in ln ρ.
     fn higher_order(&self, index: usize, order: usize, sample: &[f32]) -> Vec<f32> {
         let (from, to) = (self.level(index), self.level(index + 1));
-        let nodes: Vec<f64> = (0..order).map(|age| self.log_rho(index - age)).collect();
+        let nodes: Vec<f64> = (0..order).map(|age| self.history.node(age)).collect();
         let (start, end) = (self.log_rho(index), self.log_rho(index + 1));
         let weight = |j: usize| match nodes.get(j) {
             Some(node) => {
@@ -191,7 +191,7 @@ impl Scheduler for DeisMultistepScheduler {
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter(input.timestep)?;
         let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
-        self.history.push(output, self.config.solver_order);
+        self.history.push_at(self.log_rho(index), output, self.config.solver_order);
         let prev_sample = match self.order(index) {
             1 => self.first_order(index, input.sample),
             order => self.higher_order(index, order, input.sample),

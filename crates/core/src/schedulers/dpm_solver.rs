@@ -276,22 +276,24 @@ pub struct MultistepUpdate<'a> {
 }
 
 impl MultistepUpdate<'_> {
-    /// The step to the noise level `to`; `from(age)` is the level of `age` steps ago, 0 the sample's.
-    pub fn solve(&self, sample: &[f32], noise: &[f32], to: NoiseLevel, from: impl Fn(usize) -> NoiseLevel) -> Vec<f32> {
-        let weights = StepWeights::new(self.algorithm, from(0), to);
-        let h = to.lambda - from(0).lambda;
+    /// The step from the sample at the noise level `from` to the level `to`; the nodes of the history are λ.
+    pub fn solve(&self, sample: &[f32], noise: &[f32], to: NoiseLevel, from: NoiseLevel) -> Vec<f32> {
+        let weights = StepWeights::new(self.algorithm, from, to);
+        let h = to.lambda - from.lambda;
+        let lambda = |age: usize| self.history.node(age) as f32;
         let newest = self.history.get(0);
         let base = [(weights.sample, sample), (weights.constant, newest)];
-        match self.order {
+        // A step of no length leaves the sample as it is, and the differences have no weight.
+        match if h == 0.0 { 1 } else { self.order } {
             1 => weighted_sum([base[0], base[1], (weights.noise, noise)]),
             2 => {
-                let slope = difference(newest, self.history.get(1), (from(0).lambda - from(1).lambda) / h);
+                let slope = difference(newest, self.history.get(1), (lambda(0) - lambda(1)) / h);
                 let slope = (weights.first_difference(self.solver), slope.as_slice());
                 weighted_sum([base[0], base[1], slope, (weights.noise, noise)])
             }
             _ => {
-                let r0 = (from(0).lambda - from(1).lambda) / h;
-                let r1 = (from(1).lambda - from(2).lambda) / h;
+                let r0 = (lambda(0) - lambda(1)) / h;
+                let r1 = (lambda(1) - lambda(2)) / h;
                 let recent = difference(newest, self.history.get(1), r0);
                 let older = difference(self.history.get(1), self.history.get(2), r1);
                 let curvature = difference(&recent, &older, r0 + r1);

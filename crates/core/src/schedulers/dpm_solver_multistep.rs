@@ -176,12 +176,13 @@ impl Scheduler for DpmSolverMultistepScheduler {
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter(input.timestep)?;
-        let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
-        self.history.push(output, self.config.multistep.solver_order);
+        let level = self.level(index);
+        let (output, pred_original_sample) = self.conversion().apply(&input, level);
+        self.history.push_at(f64::from(level.lambda), output, self.config.multistep.solver_order);
         let to_zero = self.config.final_sigmas_type == FinalSigmasType::Zero;
         let steps = self.run.timesteps().len();
         let update = self.config.multistep.update(index, steps, to_zero, &self.history);
-        let prev_sample = update.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
+        let prev_sample = update.solve(input.sample, input.noise, self.level(index + 1), level);
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample })
     }

@@ -12,9 +12,9 @@ use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
 use super::run::Run;
 use super::sigmas::{SigmaCurve, SigmaSpacing, TrainingSigmas, ramp};
-use super::solver_steps::{FlowSigmas, first_unclipped, solver_timesteps};
+use super::solver_steps::{FlowSigmas, first_unclipped, solver_timesteps, too_many_leading};
 use super::spacing::{Spacing, TimestepSpacing};
-use crate::{Error, Result};
+use crate::Result;
 use serde::{Deserialize, Serialize};
 
 /// The options of [`DpmSolverMultistepInverseScheduler`].
@@ -114,7 +114,7 @@ impl DpmSolverMultistepInverseScheduler {
             TimestepSpacing::Leading => {
                 let stride = end / (count + 1);
                 if stride == 0 {
-                    return Err(Error::argument("numInferenceSteps", format!("less than {end}"), count));
+                    return Err(too_many_leading(end, count));
                 }
                 (0..count).map(|i| (i * stride + spacing.steps_offset) as f64).collect()
             }
@@ -130,7 +130,8 @@ impl DpmSolverMultistepInverseScheduler {
     fn steps(&self, count: usize) -> Result<(Vec<f64>, Vec<f64>)> {
         let end = first_unclipped(&self.training, self.config.lambda_min_clipped);
         let Some(curve) = self.config.sigma_spacing.curve()? else {
-            let timesteps = self.spaced_timesteps(end, count)?;
+            let mut timesteps = self.spaced_timesteps(end, count)?;
+            timesteps.dedup();
             let sigmas = timesteps.iter().map(|t| self.training.at(*t));
             let sigmas = sigmas.chain([self.training.at((end - 1) as f64)]).collect();
             return Ok((timesteps, sigmas));
@@ -166,11 +167,12 @@ impl Scheduler for DpmSolverMultistepInverseScheduler {
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter(input.timestep)?;
-        let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
-        self.history.push(output, self.config.multistep.solver_order);
+        let level = self.level(index);
+        let (output, pred_original_sample) = self.conversion().apply(&input, level);
+        self.history.push_at(f64::from(level.lambda), output, self.config.multistep.solver_order);
         let steps = self.run.timesteps().len();
         let update = self.config.multistep.update(index, steps, false, &self.history);
-        let prev_sample = update.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
+        let prev_sample = update.solve(input.sample, input.noise, self.level(index + 1), level);
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample })
     }

@@ -79,6 +79,9 @@ impl StepSigmas {
     /// Brownian motion over the whole step, from the unit noises of its halves: their variances add up.
     fn whole_noise(&self, first: &[f32], second: &[f32]) -> Vec<f32> {
         let length = self.start - self.end;
+        if length == 0.0 {
+            return vec![0.0; second.len()];
+        }
         let first_weight = ((self.start - self.middle) / length).sqrt();
         let second_weight = ((self.middle - self.end) / length).sqrt();
         weighted_sum([(first_weight, first), (second_weight, second)])

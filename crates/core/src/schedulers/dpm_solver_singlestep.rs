@@ -85,7 +85,10 @@ pub struct DpmSolverSinglestepScheduler {
     run: Run,
     /// Of each evaluation: which one it is of its step.
     orders: Vec<usize>,
+    /// The outputs of the current step.
     history: History,
+    /// How many evaluations the current step has had.
+    evaluations: usize,
     /// The sample where the current step began.
     start: Vec<f32>,
 }
@@ -108,7 +111,7 @@ impl SchedulerClass for DpmSolverSinglestepScheduler {
         let training = TrainingSigmas::new(&config.noise_schedule, false)?;
         let run = training.whole_run();
         let (orders, history, start) = (Vec::new(), History::default(), Vec::new());
-        Ok(Self { config, training, run, orders, history, start })
+        Ok(Self { config, training, run, orders, history, evaluations: 0, start })
     }
 }
 
@@ -160,14 +163,14 @@ impl DpmSolverSinglestepScheduler {
         orders
     }
 
-    /// The last evaluation of a step of order 2 or 3, from the sample at its start.
-    fn full_step(&self, index: usize, order: usize, noise: &[f32]) -> Vec<f32> {
-        let (from, to) = (self.level(index + 1 - order), self.level(index + 1));
+    /// The last evaluation of a step of order 2 or 3, from the sample at its start to the noise level `to`.
+    fn full_step(&self, from: NoiseLevel, to: NoiseLevel, noise: &[f32]) -> Vec<f32> {
         let weights = StepWeights::new(self.config.algorithm_type, from, to);
         let h = to.lambda - from.lambda;
+        let order = self.history.len();
         let first = self.history.get(order - 1);
         let since_first = |age: usize| {
-            let ratio = (self.level(index - age).lambda - from.lambda) / h;
+            let ratio = (self.history.node(age) as f32 - from.lambda) / h;
             (difference(self.history.get(age), first, ratio), ratio)
         };
         let (last_slope, r0) = since_first(0);
@@ -206,6 +209,7 @@ impl Scheduler for DpmSolverSinglestepScheduler {
         self.run = solver_run(&self.training, curve, timesteps, curve.is_karras(), end);
         self.orders = self.orders(self.run.timesteps().len());
         self.history.clear();
+        self.evaluations = 0;
         Ok(())
     }
 
@@ -219,16 +223,22 @@ impl Scheduler for DpmSolverSinglestepScheduler {
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter(input.timestep)?;
-        let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
-        self.history.push(output, self.config.solver_order);
-        let order = self.orders.get(index).copied().unwrap_or(1).min(self.history.len());
-        let prev_sample = if order == 1 {
+        let level = self.level(index);
+        let (output, pred_original_sample) = self.conversion().apply(&input, level);
+        let evaluation = self.orders.get(index).copied().unwrap_or(1).min(self.evaluations + 1);
+        if evaluation == 1 {
             self.start = input.sample.to_vec();
+            self.history.clear();
+        }
+        self.evaluations = evaluation;
+        self.history.push_at(f64::from(level.lambda), output, self.config.solver_order);
+        let (from, to) = (self.level(index + 1 - evaluation), self.level(index + 1));
+        let prev_sample = if self.history.len() == 1 {
             let (algorithm, solver) = (self.config.algorithm_type, self.config.solver_type);
-            let update = MultistepUpdate { algorithm, solver, order, history: &self.history };
-            update.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age))
+            let update = MultistepUpdate { algorithm, solver, order: 1, history: &self.history };
+            update.solve(&self.start, input.noise, to, from)
         } else {
-            self.full_step(index, order, input.noise)
+            self.full_step(from, to, input.noise)
         };
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample })

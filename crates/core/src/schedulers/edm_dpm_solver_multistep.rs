@@ -82,11 +82,12 @@ impl Scheduler for EdmDpmSolverMultistepScheduler {
         let sigma = self.run.sigma(index);
         let mut original = self.config.formulation.original_sample(input.model_output, input.sample, sigma);
         self.config.thresholding.apply(&mut original, input.batch());
-        self.history.push(original.clone(), self.config.multistep.solver_order);
+        let level = self.level(index);
+        self.history.push_at(f64::from(level.lambda), original.clone(), self.config.multistep.solver_order);
         let to_zero = self.formulation().final_sigmas_type == FinalSigmasType::Zero;
         let steps = self.run.timesteps().len();
         let update = self.config.multistep.update(index, steps, to_zero, &self.history);
-        let prev_sample = update.solve(input.sample, input.noise, self.level(index + 1), |age| self.level(index - age));
+        let prev_sample = update.solve(input.sample, input.noise, self.level(index + 1), level);
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })
     }

@@ -1,7 +1,5 @@
 //! Arithmetic on whole tensors, where the order of the values does not matter.
 
-use crate::{Error, Result};
-
 /// Σ wᵢ·xᵢ, summed in the order of the terms.
 pub fn weighted_sum<const N: usize>(terms: [(f32, &[f32]); N]) -> Vec<f32> {
     let mut sum = vec![0.0; terms.first().map_or(0, |(_, values)| values.len())];
@@ -21,14 +19,4 @@ pub fn add_scaled(sum: &mut [f32], weight: f32, values: &[f32]) {
 /// f(x, y) value by value.
 pub fn zip_with(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32) -> Vec<f32> {
     x.iter().zip(y).map(|(x, y)| f(*x, *y)).collect()
-}
-
-pub fn check_finite(argument: &str, values: &[f32]) -> Result<()> {
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => {
-            let got = format!("{} at index {index}", values[index]);
-            Err(Error::NotFinite { argument: argument.to_owned(), got })
-        }
-        None => Ok(()),
-    }
 }

@@ -166,6 +166,10 @@ impl Scheduler for EulerDiscreteScheduler {
             Steps::Sigmas(sigmas) => {
                 let sigmas = custom_descending("sigmas", sigmas, 0.0..=f64::MAX)?;
                 let steps = sigmas.len() - 1;
+                if steps == 0 {
+                    let expected = "at least two: those that the steps start from, and where the last ends";
+                    return Err(Error::argument("sigmas", expected, format!("{sigmas:?}")));
+                }
                 (self.training.timesteps_of(sigmas.get(..steps).unwrap_or_default()), sigmas)
             }
         };

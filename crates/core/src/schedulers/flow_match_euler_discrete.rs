@@ -91,7 +91,9 @@ pub(super) fn training_run(train: usize, shift: f64) -> Result<((f64, f64), Run)
     if shift <= 0.0 {
         return Err(invalid_option("shift", "a number above 0", shift));
     }
-    let sigmas: Vec<f64> = (1..=train).rev().map(|t| shifted(t as f64 / train as f64, shift)).collect();
+    // In float32, as diffusers' are: the ends of every run come from here.
+    let shifted = |sigma: f32| shift as f32 * sigma / (1.0 + (shift - 1.0) as f32 * sigma);
+    let sigmas: Vec<f64> = (1..=train).rev().map(|t| f64::from(shifted(t as f32 / train as f32))).collect();
     let ends = (sigmas.last().copied().unwrap_or_default(), sigmas.first().copied().unwrap_or_default());
     let timesteps = sigmas.iter().map(|sigma| sigma * train as f64).collect();
     Ok((ends, Run::new(timesteps, sigmas.into_iter().chain([0.0]))))

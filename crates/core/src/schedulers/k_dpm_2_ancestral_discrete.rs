@@ -51,6 +51,11 @@ impl SchedulerClass for Kdpm2AncestralDiscreteScheduler {
     }
 }
 
+/// √(σ·σ_down) on the way from σ to the next. Where rounding leaves nothing of σ_down = next²/σ, that is the next σ.
+fn middle(pair: &[f32], down: f32) -> f32 {
+    if down == 0.0 { pair[1] } else { (pair[0] * down).sqrt() }
+}
+
 impl Kdpm2AncestralDiscreteScheduler {
     /// σ at the start of the step and in its middle; `index` is that of either half.
     fn start_and_middle(&self, index: usize) -> (f32, f32) {
@@ -73,7 +78,7 @@ impl Scheduler for Kdpm2AncestralDiscreteScheduler {
         let ancestral: Vec<(f32, f32)> =
             whole.sigmas().windows(2).map(|pair| ancestral_sigmas(pair[0], pair[1])).collect();
         let middles: Vec<f32> =
-            whole.sigmas().iter().zip(&ancestral).map(|(sigma, (down, _))| (sigma * down).sqrt()).collect();
+            whole.sigmas().windows(2).zip(&ancestral).map(|(pair, (down, _))| middle(pair, *down)).collect();
         let between: Vec<f64> =
             middles.iter().take(count - 1).map(|sigma| self.training.timestep_of(f64::from(*sigma))).collect();
         self.steps = AncestralSteps {

@@ -3,6 +3,7 @@
 use super::Scheduler;
 use super::betas::NoiseSchedule;
 use super::elementwise::add_scaled;
+use super::history::History;
 use super::options::{SetTimesteps, StepInput, StepOutput};
 use super::prediction::{PredictionType, original_of_sigma};
 use super::record::{ConfigRecord, Registered};
@@ -47,8 +48,8 @@ pub struct LmsDiscreteScheduler {
     config: Registered<LmsDiscreteSchedulerConfig>,
     training: TrainingSigmas,
     run: Run,
-    /// Slopes of the steps before, the last one first.
-    slopes: Vec<Vec<f32>>,
+    /// Slopes of the steps before, over σ.
+    slopes: History,
 }
 
 impl SchedulerClass for LmsDiscreteScheduler {
@@ -60,18 +61,33 @@ impl SchedulerClass for LmsDiscreteScheduler {
         config.sigma_spacing.curve()?;
         let training = TrainingSigmas::new(&config.noise_schedule, false)?;
         let run = training.whole_run();
-        Ok(Self { config, training, run, slopes: Vec::new() })
+        Ok(Self { config, training, run, slopes: History::default() })
     }
 }
 
 impl LmsDiscreteScheduler {
-    /// ∫ Lⱼ(σ) dσ over the step, where Lⱼ is 1 at the σ of slope j and 0 at those of the other `order` − 1.
-    fn coefficient(&self, order: usize, step: usize, j: usize) -> f32 {
-        let sigma = |index: usize| f64::from(self.run.sigma(index));
+    /// The σ of the last `order` steps, the newest first. A σ that the run has twice (its timesteps are rounded) counts
+    /// once, as its slopes do.
+    fn nodes(&self, order: usize, step: usize) -> Vec<f64> {
+        let mut nodes: Vec<f64> = Vec::with_capacity(order);
+        for sigma in (0..=step).rev().map(|index| f64::from(self.run.sigma(index))) {
+            if nodes.len() == order {
+                break;
+            }
+            if nodes.last() != Some(&sigma) {
+                nodes.push(sigma);
+            }
+        }
+        nodes
+    }
+
+    /// ∫ Lⱼ(σ) dσ over the step, where Lⱼ is 1 at node j and 0 at the others.
+    fn coefficient(&self, nodes: &[f64], step: usize, j: usize) -> f32 {
         let basis = |x: f64| -> f64 {
-            let others = (0..order).filter(|k| *k != j);
-            others.map(|k| (x - sigma(step - k)) / (sigma(step - j) - sigma(step - k))).product()
+            let others = nodes.iter().enumerate().filter(|(k, _)| *k != j);
+            others.map(|(_, other)| (x - other) / (nodes[j] - other)).product()
         };
+        let sigma = |index: usize| f64::from(self.run.sigma(index));
         integrate_cubic(basis, sigma(step), sigma(step + 1)) as f32
     }
 }
@@ -104,14 +120,13 @@ impl Scheduler for LmsDiscreteScheduler {
         let step = self.run.enter(input.timestep)?;
         let sigma = self.run.sigma(step);
         let original = original_of_sigma(self.config.prediction_type, input.model_output, input.sample, sigma);
-        self.slopes.insert(0, derivative(input.sample, &original, sigma));
-        self.slopes.truncate(order);
+        self.slopes.push_at(f64::from(sigma), derivative(input.sample, &original, sigma), order);
 
         // A run that starts in the middle has fewer slopes than σ; diffusers takes the same order there.
-        let order = order.min(step + 1);
+        let nodes = self.nodes(order, step);
         let mut prev_sample = input.sample.to_vec();
-        for (j, slope) in self.slopes.iter().enumerate() {
-            add_scaled(&mut prev_sample, self.coefficient(order, step, j), slope);
+        for j in 0..self.slopes.len().min(nodes.len()) {
+            add_scaled(&mut prev_sample, self.coefficient(&nodes, step, j), self.slopes.get(j));
         }
         self.run.leave();
         Ok(StepOutput { prev_sample, pred_original_sample: Some(original) })

@@ -44,6 +44,7 @@ mod prediction;
 mod process;
 mod record;
 mod registry;
+mod rehearsal;
 mod repaint;
 mod run;
 mod sa_solver;
@@ -97,8 +98,9 @@ pub use tcd::TcdScheduler;
 pub use unclip::{UnClipScheduler, UnClipSchedulerConfig};
 pub use unipc_multistep::{UniPcMultistepScheduler, UniPcMultistepSchedulerConfig, UniPcSolverType};
 
+use crate::error::check_finite;
 use crate::{Error, Result};
-use elementwise::{check_finite, weighted_sum};
+use elementwise::weighted_sum;
 use options::{batch_of, check_options, not_prepared};
 use run::Run;
 
@@ -146,6 +148,11 @@ pub trait Scheduler: BoxClone + Send {
     /// Why the run cannot begin between its ends, where it cannot.
     fn runs_whole(&self) -> Option<&'static str> {
         None
+    }
+
+    /// The run starts at its first step, whatever its timesteps repeat.
+    fn begin(&mut self) {
+        self.run_mut().into_iter().for_each(|run| run.begin_at(0));
     }
 
     /// The run starts at number `index` of its timesteps, from a picture with the noise that belongs there.
@@ -199,6 +206,11 @@ pub trait Scheduler: BoxClone + Send {
         Err(Error::Unsupported(format!("setKnownPart: {} does not paint the rest of a picture", self.class_name())))
     }
 
+    /// Makes what a run needs besides timesteps from `sample`, for a run that is only tried.
+    fn prepare_rehearsal(&mut self, _sample: &[f32]) -> Result<()> {
+        Ok(())
+    }
+
     /// One step. The lengths agree, the numbers are finite and the options belong to this scheduler.
     fn advance(&mut self, input: StepInput) -> Result<StepOutput>;
 
@@ -220,10 +232,11 @@ pub trait Scheduler: BoxClone + Send {
         crate::json::to_json(&self.record().values)
     }
 
-    /// Prepares a run; replaces what an earlier run left behind.
+    /// Prepares a run; replaces what an earlier run left behind. Refused where the run would not end with numbers.
     fn set_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {
         check_options(options, self.options(), self.class_name())?;
-        self.place_timesteps(options)
+        self.place_timesteps(options)?;
+        rehearsal::rehearse(self.box_clone(), options)
     }
 
     /// x_t → x_{t-1}.
@@ -235,7 +248,9 @@ pub trait Scheduler: BoxClone + Send {
         }
         let draws = self.noise_draws(input.timestep, input.options)?;
         input.check(self.outputs_per_value(), draws)?;
-        self.advance(input)
+        let output = self.advance(input)?;
+        check_finite("prevSample", &output.prev_sample)?;
+        Ok(output)
     }
 
     /// The forward process: one timestep for the whole batch, or one for each sample.

@@ -1,6 +1,6 @@
 //! What a run and a step are asked to do, and the checks that hold for every scheduler.
 
-use super::elementwise::check_finite;
+use crate::error::check_finite;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -173,7 +173,14 @@ fn exclusive(argument: &str, other: &str, got: impl ToString) -> Error {
 }
 
 /// Refuses options that other schedulers have and this one does not.
-pub(super) fn check_options<T: Serialize>(options: &T, known: &[&str], class_name: &str) -> Result<()> {
+pub(super) fn check_options<T: Serialize + Default + PartialEq>(
+    options: &T,
+    known: &[&str],
+    class_name: &str,
+) -> Result<()> {
+    if *options == T::default() {
+        return Ok(());
+    }
     let options = serde_json::to_value(options).map_err(|error| Error::Internal(error.to_string()))?;
     let given = options.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     for (name, value) in given {

@@ -4,13 +4,15 @@
 
 use super::Scheduler;
 use super::betas::NoiseSchedule;
-use super::elementwise::{check_finite, weighted_sum, zip_with};
+use super::ddim::ddim_deviations;
+use super::elementwise::{weighted_sum, zip_with};
 use super::options::{SetTimesteps, StepInput, StepOptions, StepOutput, not_prepared};
 use super::prediction::PredictionType;
 use super::process::DiscreteProcess;
 use super::record::{ConfigRecord, Registered, invalid_option};
 use super::registry::SchedulerClass;
 use super::run::Run;
+use crate::error::check_finite;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -125,9 +127,7 @@ impl RePaintScheduler {
         if self.config.clip_sample {
             original.iter_mut().for_each(|x| *x = x.clamp(-1.0, 1.0));
         }
-        let variance = (1.0 - alpha_prod_prev) / (1.0 - alpha_prod) * (1.0 - alpha_prod / alpha_prod_prev);
-        let deviation = self.config.eta as f32 * variance.sqrt();
-        let direction = (1.0 - alpha_prod_prev - deviation * deviation).sqrt();
+        let (deviation, direction) = ddim_deviations(alpha_prod, alpha_prod_prev, self.config.eta as f32);
         let added = if input.timestep > 0.0 { deviation } else { 0.0 };
         let signal = alpha_prod_prev.sqrt();
         let terms = [(signal, original.as_slice()), (direction, epsilon.as_slice()), (added, input.noise)];
@@ -175,6 +175,10 @@ impl Scheduler for RePaintScheduler {
         check_finite("mask", mask)?;
         self.known = Some(KnownPart { image: image.to_vec(), mask: mask.to_vec() });
         Ok(())
+    }
+
+    fn prepare_rehearsal(&mut self, sample: &[f32]) -> Result<()> {
+        self.set_known_part(sample, &vec![0.5; sample.len()])
     }
 
     fn place_timesteps(&mut self, options: &SetTimesteps) -> Result<()> {

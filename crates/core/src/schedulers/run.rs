@@ -10,6 +10,8 @@ pub struct Run {
     timesteps: Vec<f64>,
     /// One more than timesteps: the last is where the run ends.
     sigmas: Vec<f32>,
+    /// How many of the timesteps one step of the run has.
+    evaluations: usize,
     position: Option<usize>,
     /// `setTimesteps` laid it out.
     is_prepared: bool,
@@ -22,6 +24,7 @@ impl Run {
         Self {
             timesteps,
             sigmas: sigmas.into_iter().map(|sigma| sigma as f32).collect(),
+            evaluations: 1,
             position: None,
             is_prepared: true,
         }
@@ -59,6 +62,7 @@ impl Run {
         Self {
             timesteps: std::iter::once(*first_timestep).chain(timesteps).collect(),
             sigmas: std::iter::once(*first).chain(sigmas).chain([*last]).collect(),
+            evaluations: 2,
             ..self
         }
     }
@@ -69,6 +73,7 @@ impl Run {
         Self {
             timesteps: self.timesteps.iter().take(1).copied().chain(halves).collect(),
             sigmas: doubled_after_first(&self.sigmas),
+            evaluations: 2,
             ..self
         }
     }
@@ -112,23 +117,47 @@ impl Run {
         self.sigmas.get(index).or(self.sigmas.last()).copied().unwrap_or_default()
     }
 
-    /// Where a timestep stands. One that stands there twice means that of the next step, else the second: starting there
-    /// skips no σ.
+    /// Where a timestep stands. Rounded timesteps repeat: such a one means that of the next step; before the first step
+    /// that of the first, else the second, as in diffusers.
     pub fn index_of(&self, timestep: f64) -> Result<usize> {
         if let Some(position) = self.position.filter(|position| self.timesteps.get(*position) == Some(&timestep)) {
             return Ok(position);
         }
-        let mut matches = self.timesteps.iter().enumerate().filter(|(_, t)| **t == timestep).map(|(index, _)| index);
-        match (matches.next(), matches.next()) {
-            (_, Some(second)) => Ok(second),
-            (Some(first), None) => Ok(first),
-            (None, None) => Err(Error::argument("timestep", "one of the scheduler's timesteps", timestep)),
+        match self.starts(timestep)?.as_slice() {
+            [first, ..] if *first == 0 && self.position.is_none() => Ok(0),
+            [_, second, ..] => Ok(*second),
+            [only] => Ok(*only),
+            [] => Err(Error::Internal(format!("timestep {timestep} stands nowhere"))),
+        }
+    }
+
+    /// Where a run can start at this timestep: where whole steps start, if there is one of them.
+    fn starts(&self, timestep: f64) -> Result<Vec<usize>> {
+        let places = self.timesteps.iter().enumerate().filter(|(_, t)| **t == timestep).map(|(index, _)| index);
+        let places: Vec<usize> = places.collect();
+        if places.is_empty() {
+            return Err(Error::argument("timestep", "one of the scheduler's timesteps", timestep));
+        }
+        let whole: Vec<usize> = places.iter().copied().filter(|index| index.is_multiple_of(self.evaluations)).collect();
+        Ok(if whole.is_empty() { places } else { whole })
+    }
+
+    /// The index that a run starts at: its first, unless the timestep says another or `setBeginIndex` has said it.
+    fn first_index(&self, timestep: f64) -> Result<usize> {
+        match self.starts(timestep)?.as_slice() {
+            places @ [first, _, ..] if *first > 0 && !self.sigmas.is_empty() => {
+                let places: Vec<String> = places.iter().map(usize::to_string).collect();
+                let expected = "a call of setBeginIndex before a run that starts at a repeated timestep";
+                let got = format!("{timestep}, which stands at {} of the timesteps", places.join(", "));
+                Err(Error::argument("timestep", expected, got))
+            }
+            _ => self.index_of(timestep),
         }
     }
 
     /// The index of the step to take at `timestep`. A run may start anywhere and then goes on in order.
     pub fn current(&self, timestep: f64) -> Result<usize> {
-        let Some(position) = self.position else { return self.index_of(timestep) };
+        let Some(position) = self.position else { return self.first_index(timestep) };
         match self.timesteps.get(position) {
             Some(next) if *next == timestep => Ok(position),
             Some(next) => Err(Error::argument("timestep", format!("{next}, the next step of the run"), timestep)),
@@ -174,7 +203,9 @@ pub fn doubled_after_first(values: &[f32]) -> Vec<f32> {
 /// back up (DDPM's variance, in terms of σ).
 pub fn ancestral_sigmas(sigma: f32, next: f32) -> (f32, f32) {
     let up = (next * next * (sigma * sigma - next * next) / (sigma * sigma)).sqrt();
-    ((next * next - up * up).sqrt(), up)
+    let down = (next * next - up * up).sqrt();
+    // Far below σ, rounding can leave less than nothing of the square of next²/σ, which it stands for.
+    (if down.is_nan() { next * next / sigma } else { down }, up)
 }
 
 /// x/√(σ² + 1): what the model, trained on samples of unit variance, is to see.

@@ -144,6 +144,11 @@ impl SaSolverScheduler {
         f64::from(self.level(index).lambda)
     }
 
+    /// By how much λ grows in the step at `index`: not at all where the run stands at one noise level twice.
+    fn length(&self, index: usize) -> f64 {
+        self.lambda(index + 1) - self.lambda(index)
+    }
+
     fn update(&self, from: usize, to: usize, tau: f64) -> AdamsUpdate {
         let in_terms_of_original = self.config.algorithm_type == SaAlgorithmType::DataPrediction;
         AdamsUpdate { from: self.level(from), to: self.level(to), tau, in_terms_of_original }
@@ -152,7 +157,7 @@ impl SaSolverScheduler {
     /// SA-Predictor: from the sample at `index` to the next.
     fn predict(&self, index: usize, sample: &[f32], noise: &[f32], order: usize, tau: f64) -> Vec<f32> {
         let update = self.update(index, index + 1, tau);
-        let nodes: Vec<f64> = (0..order).map(|age| self.lambda(index - age)).collect();
+        let nodes: Vec<f64> = (0..order).map(|age| self.history.node(age)).collect();
         let mut weights = update.output_weights(&nodes);
         if let [newest, before] = nodes.as_slice() {
             update.add_second_order(&mut weights, update.h() / (newest - before));
@@ -165,7 +170,8 @@ impl SaSolverScheduler {
     /// SA-Corrector: the sample at `index` again, now that the model's output there is known.
     fn correct(&self, index: usize, output: &[f32], last: &LastStep) -> Vec<f32> {
         let update = self.update(index - 1, index, last.tau);
-        let nodes: Vec<f64> = (0..last.corrector_order).map(|age| self.lambda(index - age)).collect();
+        let before = (1..last.corrector_order).map(|age| self.history.node(age - 1));
+        let nodes: Vec<f64> = std::iter::once(self.lambda(index)).chain(before).collect();
         let mut weights = update.output_weights(&nodes);
         if nodes.len() == 2 {
             update.add_second_order(&mut weights, 1.0);
@@ -181,7 +187,8 @@ impl SaSolverScheduler {
     /// The orders of the step's predictor and of the correction that follows it.
     fn orders(&self, index: usize) -> (usize, usize) {
         let left = if self.config.lower_order_final { self.run.timesteps().len() - index } else { usize::MAX - 1 };
-        let predictor = self.config.predictor_order.min(left).min(self.history.len());
+        let limit = if self.length(index) == 0.0 { 1 } else { self.config.predictor_order };
+        let predictor = limit.min(left).min(self.history.len());
         (predictor, self.config.corrector_order.min(left + 1).min(self.history.len() + 1))
     }
 }
@@ -213,11 +220,11 @@ impl Scheduler for SaSolverScheduler {
         let index = self.run.enter(input.timestep)?;
         let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
         let sample = match self.last_step.take() {
-            Some(last) => self.correct(index, &output, &last),
-            None => input.sample.to_vec(),
+            Some(last) if self.length(index - 1) != 0.0 => self.correct(index, &output, &last),
+            _ => input.sample.to_vec(),
         };
         let kept = self.config.predictor_order.max(self.config.corrector_order - 1);
-        self.history.push(output, kept);
+        self.history.push_at(self.lambda(index), output, kept);
         let (order, corrector_order) = self.orders(index);
         let tau = tau(input.timestep);
         let prev_sample = self.predict(index, &sample, input.noise, order, tau);

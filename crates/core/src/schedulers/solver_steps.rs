@@ -4,7 +4,7 @@ use super::dpm_solver::NoiseLevel;
 use super::record::invalid_option;
 use super::run::Run;
 use super::sigmas::{FinalSigmasType, SigmaCurve, TrainingSigmas, ramp};
-use super::spacing::{Spacing, TimestepSpacing};
+use super::spacing::{Spacing, TimestepSpacing, linspace_descending, trailing};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +125,10 @@ pub fn solver_steps(training: &TrainingSigmas, curve: SolverCurve, timesteps: Ve
         SolverCurve::Lu => ramp(training.log_max(), training.log_min(), count).map(f64::exp).collect(),
         SolverCurve::Flow(shift) => {
             let train = training.len() as f64;
-            return flow_steps(train, ramp(1.0 - 1.0 / train, 0.0, count + 1).take(count).map(|s| shifted(s, shift)));
+            // σ = 1 − α with α from 1/T to 1, as numpy computes it: the products with T are cut to integers.
+            let mut sigmas: Vec<f64> = ramp(1.0, 1.0 / train, count + 1).skip(1).map(|alpha| 1.0 - alpha).collect();
+            sigmas.reverse();
+            return flow_steps(train, sigmas.into_iter().map(|sigma| shifted(sigma, shift)));
         }
     };
     match curve {
@@ -144,20 +147,17 @@ pub fn flow_steps(train: f64, sigmas: impl Iterator<Item = f64>) -> (Vec<f64>, V
 pub fn solver_timesteps(spacing: &Spacing, train: usize, end: usize, count: usize) -> Result<Vec<f64>> {
     let timesteps: Vec<f64> = match spacing.timestep_spacing {
         TimestepSpacing::Linspace => {
-            ramp((end - 1) as f64, 0.0, count + 1).take(count).map(f64::round_ties_even).collect()
+            let with_end = linspace_descending(end, count + 1);
+            with_end.into_iter().take(count).map(f64::round_ties_even).collect()
         }
         TimestepSpacing::Leading => {
             let stride = end / (count + 1);
             if stride == 0 {
-                return Err(Error::argument("numInferenceSteps", format!("less than {end}"), count));
+                return Err(too_many_leading(end, count));
             }
             (1..=count).rev().map(|i| (i * stride + spacing.steps_offset) as f64).collect()
         }
-        TimestepSpacing::Trailing => {
-            let stride = train as f64 / count as f64;
-            let steps = (0..count).map(|i| end as f64 - i as f64 * stride).take_while(|t| *t > 0.0);
-            steps.map(|t| t.round_ties_even() - 1.0).collect()
-        }
+        TimestepSpacing::Trailing => trailing(train, end, count),
     };
     match timesteps.first() {
         Some(first) if *first >= train as f64 => {
@@ -167,6 +167,12 @@ pub fn solver_timesteps(spacing: &Spacing, train: usize, end: usize, count: usiz
         }
         _ => Ok(timesteps),
     }
+}
+
+/// "leading" spacing of the solvers leaves out one step more than it takes.
+pub fn too_many_leading(end: usize, count: usize) -> Error {
+    let expected = format!("less than {end} with timestepSpacing \"leading\", or another timestepSpacing");
+    Error::argument("numInferenceSteps", expected, count)
 }
 
 /// Below which timestep a run starts where the noisiest have a λ below the limit: T, less as many as have.

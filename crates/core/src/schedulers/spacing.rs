@@ -38,12 +38,10 @@ impl Spacing {
     /// `count` timesteps, descending. Those of "linspace" are not rounded.
     pub fn descending(&self, train: usize, count: usize) -> Vec<f64> {
         let leading = |i: usize| ((count - 1 - i) * (train / count) + self.steps_offset) as f64;
-        // numpy's float `arange` gives one step too many for some counts; counting the steps cannot.
-        let trailing = |i: usize| (train as f64 - i as f64 * (train as f64 / count as f64)).round_ties_even() - 1.0;
         match self.timestep_spacing {
             TimestepSpacing::Linspace => linspace_descending(train, count),
             TimestepSpacing::Leading => (0..count).map(leading).collect(),
-            TimestepSpacing::Trailing => (0..count).map(trailing).collect(),
+            TimestepSpacing::Trailing => trailing(train, train, count),
         }
     }
 
@@ -65,6 +63,15 @@ impl Spacing {
             _ => Ok(timesteps),
         }
     }
+}
+
+/// At most `count` timesteps at distances of T / n down from `end`: `round(numpy.arange(end, 0, -T / n)) - 1`, in numpy's
+/// arithmetic, where the second element says the distance of all. For some counts its length has one too many, −1.
+pub fn trailing(train: usize, end: usize, count: usize) -> Vec<f64> {
+    let (start, step) = (end as f64, train as f64 / count as f64);
+    let distance = (start - step) - start;
+    let timesteps = (0..count).map(|i| (start + i as f64 * distance).round_ties_even() - 1.0);
+    timesteps.take_while(|t| *t >= 0.0).collect()
 }
 
 /// `numpy.linspace(0, T − 1, n)` from the last to the first.

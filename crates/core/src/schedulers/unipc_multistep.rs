@@ -215,7 +215,7 @@ impl UniPcMultistepScheduler {
         let left = self.run.timesteps().len() - index;
         // Only the first order has a limit where σ is zero.
         let to_zero = self.run.sigma(index + 1) == 0.0;
-        let limit = if to_zero { 1 } else { self.config.solver_order };
+        let limit = if to_zero || self.expansion(index, index + 1).h == 0.0 { 1 } else { self.config.solver_order };
         let limit = if self.config.lower_order_final { limit.min(left) } else { limit };
         limit.min(self.history.len())
     }
@@ -224,15 +224,15 @@ impl UniPcMultistepScheduler {
         Expansion::new(self.level(from), self.level(to), self.config.predict_x0, self.config.solver_type)
     }
 
-    /// (λ of `age` steps before `from` − λ of `from`)/h.
-    fn relative_lambda(&self, expansion: &Expansion, from: usize, age: usize) -> f32 {
-        (self.level(from - age).lambda - self.level(from).lambda) / expansion.h
+    /// (λ of `age` outputs ago − λ of the newest)/h.
+    fn relative_lambda(&self, expansion: &Expansion, age: usize) -> f32 {
+        (self.history.node(age) as f32 - self.history.node(0) as f32) / expansion.h
     }
 
     /// UniP-p (algorithm 2): from the sample at `index` to the next.
     fn predict(&self, index: usize, sample: &[f32], order: usize) -> Vec<f32> {
         let expansion = self.expansion(index, index + 1);
-        let ratios: Vec<f32> = (1..order).map(|age| self.relative_lambda(&expansion, index, age)).collect();
+        let ratios: Vec<f32> = (1..order).map(|age| self.relative_lambda(&expansion, age)).collect();
         let weights = match order {
             1 => Vec::new(),
             // The exact weight at order 2 is 1/2 to first order in h; diffusers takes it as that.
@@ -244,10 +244,15 @@ impl UniPcMultistepScheduler {
         next
     }
 
+    /// A step of no length has nothing to correct.
+    fn is_corrected(&self, index: usize) -> bool {
+        !self.config.disable_corrector.contains(&index) && self.expansion(index, index + 1).h != 0.0
+    }
+
     /// UniC-p (algorithm 1): the sample at `index` again, now that the model's output there is known.
     fn correct(&self, index: usize, last_sample: &[f32], output: &[f32], order: usize) -> Vec<f32> {
         let expansion = self.expansion(index - 1, index);
-        let mut ratios: Vec<f32> = (1..order).map(|age| self.relative_lambda(&expansion, index - 1, age)).collect();
+        let mut ratios: Vec<f32> = (1..order).map(|age| self.relative_lambda(&expansion, age)).collect();
         ratios.push(1.0);
         let weights = if order == 1 { vec![0.5] } else { expansion.weights(&ratios) };
         let mut sample = expansion.first_order(last_sample, self.history.get(0));
@@ -280,14 +285,13 @@ impl Scheduler for UniPcMultistepScheduler {
 
     fn advance(&mut self, input: StepInput) -> Result<StepOutput> {
         let index = self.run.enter(input.timestep)?;
-        let (output, pred_original_sample) = self.conversion().apply(&input, self.level(index));
+        let level = self.level(index);
+        let (output, pred_original_sample) = self.conversion().apply(&input, level);
         let sample = match self.last_step.take() {
-            Some((last, order)) if !self.config.disable_corrector.contains(&(index - 1)) => {
-                self.correct(index, &last, &output, order)
-            }
+            Some((last, order)) if self.is_corrected(index - 1) => self.correct(index, &last, &output, order),
             _ => input.sample.to_vec(),
         };
-        self.history.push(output, self.config.solver_order);
+        self.history.push_at(f64::from(level.lambda), output, self.config.solver_order);
         let order = self.order(index);
         let prev_sample = self.predict(index, &sample, order);
         self.last_step = Some((sample, order));
@@ -318,7 +322,12 @@ impl Expansion {
         };
         let (sample_weight, scale) =
             if predict_x0 { (to.sigma / from.sigma, to.alpha) } else { (to.alpha / from.alpha, to.sigma) };
-        let (output_weight, difference_weight) = (-scale * signed_h.exp_m1(), -scale * b_of_h);
+        // At σ = 0 in terms of the noise, 0·(e^∞ − 1) stands for the limit of σ·(e^h − 1).
+        let output_weight = match to.sigma == 0.0 && !predict_x0 {
+            true => -to.alpha * from.sigma / from.alpha,
+            false => -scale * signed_h.exp_m1(),
+        };
+        let difference_weight = -scale * b_of_h;
         Self { h, signed_h, b_of_h, sample_weight, output_weight, difference_weight }
     }
 

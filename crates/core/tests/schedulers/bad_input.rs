@@ -159,6 +159,7 @@ fn options_that_exclude_each_other() {
     assert_error(euler("{}", both), "[InvalidArgument] sigmas: expected no value beside timesteps");
     let counted = SetTimesteps { num_inference_steps: Some(2), ..sigmas(&[1.0, 0.0]) };
     assert_error(euler("{}", counted), "[InvalidArgument] numInferenceSteps: expected no value beside sigmas");
+    assert_error(euler("{}", sigmas(&[5.0])), "[InvalidArgument] sigmas: expected at least two");
     assert_error(
         euler(r#"{"useKarrasSigmas":true}"#, custom()),
         "[InvalidArgument] timesteps: expected none where useKarras",

@@ -65,7 +65,7 @@ fn read_config(path: &str) -> Map<String, Value> {
     config
 }
 
-fn camel_case(object: &Value) -> Map<String, Value> {
+pub fn camel_case(object: &Value) -> Map<String, Value> {
     let rename = |key: &str| {
         let mut words = key.split('_');
         let first = words.next().unwrap_or_default().to_owned();

@@ -6,13 +6,16 @@
 mod common;
 
 mod bad_input;
+mod by_hand;
 mod conversion;
 mod distilled_loops;
 mod fixtures;
 mod full_loops;
+mod golden_timesteps;
 mod injected_noise;
 mod sampling;
 mod sigma_loops;
 mod solver_loops;
+mod sweep;
 mod timesteps;
 mod variance;

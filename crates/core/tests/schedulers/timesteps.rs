@@ -85,7 +85,9 @@ fn any_number_of_steps_can_be_laid_out() {
                 _ => count,
             };
             scheduler.set_timesteps(&steps(most)).unwrap_or_else(|error| panic!("{class_name} {count}: {error}"));
-            assert!(scheduler.timesteps().len() >= most, "{class_name} {count}");
+            // This one leaves out the timestep that rounding repeats, as in diffusers.
+            let repeated = usize::from(class_name == "DPMSolverMultistepInverseScheduler" && count == train);
+            assert!(scheduler.timesteps().len() >= most - repeated, "{class_name} {count}");
             assert!(scheduler.timesteps().iter().all(|t| t.is_finite()), "{class_name} {count}");
         }
     }

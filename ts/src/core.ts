@@ -72,6 +72,11 @@ export interface SchedulerHandle {
 export interface WeightsHandle {
   /** A safetensors or torch `.bin` file; the content decides, the name stands in messages. */
   add(fileName: string, bytes: Uint8Array): Promise<void>;
+  /** From now on only the tensors of the model that the text of a `config.json` describes are read. */
+  wantUNet2DModel(pythonConfig: string, device: string): Promise<void>;
+  /** `add` in parts: resolves to the bytes to `feed` next, `[start,end]`, or to `[]` when the file is read. */
+  open(fileName: string, size: number): Promise<string>;
+  feed(bytes: Uint8Array): Promise<string>;
   /** A model from the text of its `config.json` and these weights, which leave the collection. */
   createUNet2DModel(pythonConfig: string, device: string, dtype: string): Promise<UNet2DModelHandle>;
   dispose(): void;
@@ -88,6 +93,8 @@ export interface PredictionHandle {
 export interface UNet2DModelHandle {
   config(): string;
   pythonConfig(): string;
+  /** What its files held beside it, to be told to the user; empty for nothing. */
+  warning(): string;
   countParameters(): number;
   /** The device that it lives on, as in `devices()`. */
   device(): string;
@@ -266,6 +273,10 @@ export interface Core {
 
   /** The options of a model (JSON, camelCase) from the text of its `config.json`. */
   modelConfig(fileName: string, text: string): string;
+
+  /** What to tell of options in a file that a model, or any scheduler, does not have; empty for nothing. */
+  modelConfigWarning(fileName: string, text: string): string;
+  schedulerWarning(text: string, className: string): string;
 
   AdamW: new (model: UNet2DModelHandle, options: string) => AdamWHandle;
   LrSchedule: new (options: string, learningRate: number) => LrScheduleHandle;

@@ -62,7 +62,7 @@ export { PNDMPipeline } from "./pipelines/pndm-pipeline.js";
 export { type RePaintGenerateOptions, RePaintPipeline } from "./pipelines/repaint-pipeline.js";
 export type { UnconditionalComponents, UnconditionalGenerateOptions } from "./pipelines/unconditional-pipeline.js";
 export { directoryFiles } from "./platform/directory-files.js";
-export type { Files } from "./platform/files.js";
+export type { Files, OpenFile } from "./platform/files.js";
 export type { HubAccess, HubOptions, HubProgress, PushResult } from "./platform/hub.js";
 export type { SaveFolder, SavePretrainedOptions, SaveTarget } from "./pretrained/destination.js";
 export type { PretrainedFolder, PretrainedSource } from "./pretrained/folder.js";

@@ -50,12 +50,13 @@ fn weights(file_name: &str, bytes: &[u8]) -> Weights {
     weights
 }
 
-fn tensors(weights: &Weights) -> Vec<(&str, &Tensor)> {
+fn tensors(weights: &Weights) -> Vec<(&str, Tensor)> {
     weights.names().map(|name| (name, weights.get(name).unwrap())).collect()
 }
 
-fn to_bytes<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Vec<u8> {
-    let tensors = tensors.into_iter().map(|(name, tensor)| (name, &tensor.shape[..], &tensor.data[..]));
+fn to_bytes<'a>(tensors: impl IntoIterator<Item = (&'a str, Tensor)>) -> Vec<u8> {
+    let tensors: Vec<(&str, Tensor)> = tensors.into_iter().collect();
+    let tensors = tensors.iter().map(|(name, tensor)| (*name, &tensor.shape[..], &tensor.data[..]));
     write_safetensors(tensors, FloatType::Float32).unwrap()
 }
 
@@ -149,19 +150,18 @@ fn weights_with_old_attention_names_load_as_new_ones() {
     let current = weights("new", &bytes);
     let old: Vec<(String, Tensor)> = tensors(&current).into_iter().map(|(name, tensor)| as_old(name, tensor)).collect();
     assert!(old.iter().any(|(name, tensor)| name.contains(".proj_attn.weight") && tensor.shape.len() == 4));
-    let loaded = weights("old", &to_bytes(old.iter().map(|(name, tensor)| (name.as_str(), tensor))));
+    let loaded = weights("old", &to_bytes(old.iter().map(|(name, tensor)| (name.as_str(), tensor.clone()))));
     assert!(tensors(&loaded) == tensors(&current));
 }
 
 /// The name, and the convolution in place of the linear layer, that old files have.
-fn as_old(name: &str, tensor: &Tensor) -> (String, Tensor) {
+fn as_old(name: &str, mut tensor: Tensor) -> (String, Tensor) {
     let mut old = name.to_owned();
     for (current, before) in
         [(".to_q.", ".query."), (".to_k.", ".key."), (".to_v.", ".value."), (".to_out.0.", ".proj_attn.")]
     {
         old = old.replace(current, before);
     }
-    let mut tensor = tensor.clone();
     if old != name && tensor.shape.len() == 2 {
         tensor.shape.extend([1, 1]);
     }

@@ -7,6 +7,7 @@ import { UNet2DModel } from "../models/unet-2d-model.js";
 import { DiffusionPipeline } from "../pipelines/diffusion-pipeline.js";
 import { openFolder } from "../pretrained/folder.js";
 import { Scheduler } from "../schedulers/scheduler.js";
+import { warn } from "./output.js";
 import { packageVersion } from "./package-version.js";
 import { formatTable } from "./table.js";
 
@@ -40,8 +41,9 @@ function machineRows(): Row[] {
 
 async function folderRows(folder: string): Promise<Row[]> {
   const names = (await openFolder(folder).fileNames()) ?? [];
-  if (names.includes("model_index.json")) return pipelineRows(await DiffusionPipeline.fromPretrained(folder));
-  if (names.includes("config.json")) return modelRows(await UNet2DModel.fromPretrained(folder));
+  if (names.includes("model_index.json"))
+    return pipelineRows(await DiffusionPipeline.fromPretrained(folder, { onWarning: warn }));
+  if (names.includes("config.json")) return modelRows(await UNet2DModel.fromPretrained(folder, { onWarning: warn }));
   const expected = `${join(folder, "model_index.json")} (a pipeline) or ${join(folder, "config.json")} (a model)`;
   throw new EmberwingError("MissingFile", `${folder}: expected ${expected}, found neither`);
 }

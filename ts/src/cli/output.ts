@@ -34,3 +34,8 @@ export async function checkOutput(): Promise<void> {
 export function terminalIsGone(): boolean {
   return !terminals.every(isatty);
 }
+
+/** What a user should know of, on standard error. */
+export function warn(text: string): void {
+  process.stderr.write(`warning: ${text}\n`);
+}

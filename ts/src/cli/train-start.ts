@@ -8,6 +8,7 @@ import { DDPMScheduler } from "../schedulers/ddpm-scheduler.js";
 import { deviceOptions } from "./device-flags.js";
 import { usageError } from "./failure.js";
 import { loadPipeline } from "./load-pipeline.js";
+import { warn } from "./output.js";
 import type { TrainFlags } from "./train-flags.js";
 import { channelsOf, resolveSettings, type TrainSettings } from "./train-options.js";
 
@@ -76,6 +77,6 @@ function sideOf(unet: UNet2DModel, wanted: number | undefined): number {
 
 /** A `config.json`, or the folder that holds it. */
 async function readModelConfig(path: string): Promise<Partial<UNet2DModelConfig>> {
-  if (!path.endsWith(".json")) return UNet2DModel.loadConfig(path);
-  return UNet2DModel.loadConfig(new Map([["config.json", await nodeFiles.read(path)]]));
+  if (!path.endsWith(".json")) return UNet2DModel.loadConfig(path, { onWarning: warn });
+  return UNet2DModel.loadConfig(new Map([["config.json", await nodeFiles.read(path)]]), { onWarning: warn });
 }

@@ -13,6 +13,7 @@ import { Trainer, type TrainerOptions } from "../training/trainer.js";
 import { enlarge } from "./enlarge.js";
 import { Interrupt } from "./interrupt.js";
 import { LiveReport } from "./live-report.js";
+import { warn } from "./output.js";
 import { showProgress } from "./progress.js";
 import { RunFolder } from "./run-folder.js";
 import { classesInTurn } from "./sampling.js";
@@ -82,12 +83,11 @@ function loadPictures(settings: TrainSettings): Promise<Dataset> {
   const { datasetName, resolution, resize, centerCrop, randomFlip, classLabels, imageColumn, streaming } = settings;
   const options = { resolution, resize, centerCrop, randomFlip, channels: channelsOf(settings) };
   if (datasetName === "butterflies") return loadDataset(datasetName, options);
-  const onWarning = (text: string): boolean => process.stderr.write(`warning: ${text}\n`);
   const columns = {
     ...(classLabels !== undefined && { classLabels }),
     ...(imageColumn !== undefined && { imageColumn }),
   };
-  const stored = { ...columns, ...(streaming && { streaming }), onWarning };
+  const stored = { ...columns, ...(streaming && { streaming }), onWarning: warn };
   if (!isHubSource(datasetName)) return loadDataset(datasetName, { ...options, ...stored });
   return withTransfers("downloading", (onProgress) => loadDataset(datasetName, { ...options, ...stored, onProgress }));
 }

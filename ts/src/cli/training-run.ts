@@ -4,6 +4,7 @@ import { DDIMPipeline } from "../pipelines/ddim-pipeline.js";
 import type { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
 import type { Trainer, TrainingEvent } from "../training/trainer.js";
 import type { Interrupt } from "./interrupt.js";
+import { warn } from "./output.js";
 import { PREVIEW_STEPS } from "./presets.js";
 import { showProgress } from "./progress.js";
 import type { RunFolder } from "./run-folder.js";
@@ -163,8 +164,4 @@ export class TrainingRun {
     this.previews.push({ step, epoch, png: grid.toPNG() });
     await this.#folder.saveProgress(step, grid);
   }
-}
-
-function warn(message: string): void {
-  process.stderr.write(`warning: ${message}\n`);
 }

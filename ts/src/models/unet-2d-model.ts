@@ -1,3 +1,4 @@
+import type { Callback } from "../callback.js";
 import type { UNet2DModelHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import type { FloatType } from "../float-type.js";
@@ -11,7 +12,7 @@ import {
   type SavePretrainedOptions,
   type SaveTarget,
 } from "../pretrained/destination.js";
-import { HUB_OPTIONS, openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
+import { HUB_OPTIONS, openFolder, type PretrainedSource, readText, tellWarning } from "../pretrained/folder.js";
 import { readWeights, removeStaleShards, WEIGHTS_FILE } from "../pretrained/weights.js";
 import { type Generator, resolveGenerator } from "../random/generator.js";
 import { Resource } from "../resource.js";
@@ -52,6 +53,8 @@ export interface LoadModelOptions extends DeviceOptions, HubOptions {
   subfolder?: string;
   /** Takes the files of a variant, such as `"fp16"`. */
   variant?: string;
+  /** Told of tensors and options in the files that the model does not have. Default: `console.warn`. */
+  onWarning?: Callback<string>;
 }
 
 export interface ForwardOptions {
@@ -138,14 +141,20 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
    *   `Unsupported` where the device does not calculate with `dtype`.
    */
   static async fromPretrained(source: PretrainedSource, options: LoadModelOptions = {}): Promise<UNet2DModel> {
-    checkOptions("options", options, ["subfolder", "device", "dtype", "variant", ...HUB_OPTIONS]);
-    const { subfolder, device = "", dtype = "float32", variant, ...hubOptions } = options;
+    checkOptions("options", options, ["subfolder", "device", "dtype", "variant", "onWarning", ...HUB_OPTIONS]);
+    const { subfolder, device = "", dtype = "float32", variant, onWarning, ...hubOptions } = options;
     const root = openFolder(source, hubOptions);
     const folder = subfolder ? root.subfolder(subfolder) : root;
     const config = await readText(folder, CONFIG_FILE);
-    const weights = await readWeights(folder, variant);
+    const weights = await readWeights(folder, variant, (weights) => weights.wantUNet2DModel(config, device));
     try {
-      return new UNet2DModel(await enqueue(() => weights.createUNet2DModel(config, device, dtype)));
+      const model = new UNet2DModel(await enqueue(() => weights.createUNet2DModel(config, device, dtype)));
+      const warning = call(() => model.handle.warning());
+      await tellWarning(folder, warning, onWarning).catch((error: unknown) => {
+        model.dispose();
+        throw error;
+      });
+      return model;
     } finally {
       void enqueue(() => weights.dispose());
     }
@@ -158,12 +167,15 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
    */
   static async loadConfig(
     source: PretrainedSource,
-    options: Pick<LoadModelOptions, "subfolder" | keyof HubOptions> = {},
+    options: Pick<LoadModelOptions, "subfolder" | "onWarning" | keyof HubOptions> = {},
   ): Promise<Partial<UNet2DModelConfig>> {
-    checkOptions("options", options, ["subfolder", ...HUB_OPTIONS]);
-    const { subfolder, ...hubOptions } = options;
+    checkOptions("options", options, ["subfolder", "onWarning", ...HUB_OPTIONS]);
+    const { subfolder, onWarning, ...hubOptions } = options;
     const root = openFolder(source, hubOptions);
-    const text = await readText(subfolder ? root.subfolder(subfolder) : root, CONFIG_FILE);
+    const folder = subfolder ? root.subfolder(subfolder) : root;
+    const text = await readText(folder, CONFIG_FILE);
+    const warning = call((core) => core.modelConfigWarning(CONFIG_FILE, text));
+    await tellWarning(folder, warning, onWarning);
     return JSON.parse(call((core) => core.modelConfig(CONFIG_FILE, text))) as Partial<UNet2DModelConfig>;
   }
 

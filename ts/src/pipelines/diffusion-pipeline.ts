@@ -33,6 +33,8 @@ export interface PipelineComponent {
 export interface LoadPipelineOptions extends DeviceOptions, HubOptions {
   /** Takes the models' files of a variant, such as `"fp16"`. */
   variant?: string;
+  /** Told, once for each part, of what its files hold and it does not have. Default: `console.warn`. */
+  onWarning?: Callback<string>;
 }
 
 export interface PushToHubOptions extends HubAccess {
@@ -104,8 +106,8 @@ export abstract class DiffusionPipeline {
     source: PretrainedSource,
     options: LoadPipelineOptions = {},
   ): Promise<P> {
-    checkOptions("options", options, ["device", "dtype", "variant", ...HUB_OPTIONS]);
-    const { device, dtype, variant, ...hubOptions } = options;
+    checkOptions("options", options, ["device", "dtype", "variant", "onWarning", ...HUB_OPTIONS]);
+    const { device, dtype, variant, onWarning, ...hubOptions } = options;
     const folder = openFolder(source, hubOptions);
     const index = parseModelIndex(await readText(folder, MODEL_INDEX));
     // Loaded here: the registry's classes extend this one.
@@ -117,6 +119,7 @@ export abstract class DiffusionPipeline {
         device,
         dtype,
         variant,
+        onWarning,
       });
     }
     return construct(parts) as DiffusionPipeline as P;

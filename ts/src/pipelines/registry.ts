@@ -34,9 +34,12 @@ export function loadComponent(
     const expected = `expected ${PARTS.join(" and ")}, the parts of the pipelines that there are`;
     throw new EmberwingError("Unsupported", `component \`${name}\`: ${expected}`);
   }
+  const { onWarning } = options;
   return Component === UNet2DModel
     ? UNet2DModel.fromPretrained(folder, options)
-    : (Component as (typeof schedulerClasses)[number]).fromPretrained(folder);
+    : (Component as (typeof schedulerClasses)[number]).fromPretrained(folder, {
+        ...(onWarning && { onWarning }),
+      });
 }
 
 function unsupported(kind: string, className: string, known: readonly { className: string }[]): EmberwingError {

@@ -69,6 +69,15 @@ export function readerOf(file: Blob): OpenFile {
   };
 }
 
+/** The same of bytes in memory. */
+export function readerOfBytes(bytes: Uint8Array): OpenFile {
+  return {
+    byteLength: bytes.length,
+    slice: (start, end) => Promise.resolve(bytes.slice(start, end).buffer as ArrayBuffer),
+    close: () => Promise.resolve(),
+  };
+}
+
 /** A file that grows, and is gone with its last reader. */
 export interface Spool {
   readonly path: string;

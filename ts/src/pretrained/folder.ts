@@ -1,8 +1,9 @@
 /** Where a model, scheduler or pipeline is loaded from: a folder on disk, the hub, or the files that were picked in a page. */
+import type { Callback } from "../callback.js";
 import { EmberwingError, invalidArgument } from "../errors.js";
 import { isHubSource } from "../hub/hub-repo.js";
 import { directoryFiles } from "../platform/directory-files.js";
-import { type Files, files } from "../platform/files.js";
+import { type Files, files, type OpenFile, readerOf, readerOfBytes } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
 import { takeBytes } from "../tensor.js";
 import { isDirectoryHandle } from "./destination.js";
@@ -31,6 +32,8 @@ export interface PretrainedFolder {
   /** The names of the files that lie directly in it; `undefined` where there is no such folder. */
   fileNames(): Promise<string[] | undefined>;
   read(name: string): Promise<Uint8Array>;
+  /** For reading a large file in parts; without it, files are read whole. */
+  open?(name: string): Promise<OpenFile>;
   subfolder(name: string): PretrainedFolder;
 }
 
@@ -58,6 +61,7 @@ function diskFolder(files: Files, path: string): PretrainedFolder {
     path: path || "the directory",
     fileNames: () => namesInFolder(files, path),
     read: (name) => files.read(files.join(path, name)),
+    open: (name) => files.open(files.join(path, name)),
     subfolder: (name) => diskFolder(files, files.join(path, name)),
   };
 }
@@ -85,6 +89,7 @@ function lazyFolder(path: string, opened: () => Promise<PretrainedFolder>): Pret
     path,
     fileNames: async () => (await opened()).fileNames(),
     read: async (name) => (await opened()).read(name),
+    open: async (name) => openFile(await opened(), name),
     subfolder: (name) => lazyFolder(`${path}/${name}`, async () => (await opened()).subfolder(name)),
   };
 }
@@ -99,6 +104,11 @@ function takeContents(contents: ReadonlyMap<string, Blob | Uint8Array>): Readonl
 
 /** Of contents that nobody changes while they are read. */
 export function memoryFolder(contents: ReadonlyMap<string, Blob | Uint8Array>, prefix: string): PretrainedFolder {
+  const content = (name: string): Blob | Uint8Array => {
+    const found = contents.get(prefix + name);
+    if (found) return found;
+    throw new EmberwingError("MissingFile", `${prefix}${name}: it is not among the given files`);
+  };
   return {
     path: prefix === "" ? "the given files" : prefix,
     async fileNames() {
@@ -108,9 +118,12 @@ export function memoryFolder(contents: ReadonlyMap<string, Blob | Uint8Array>, p
       return inside.length === 0 ? undefined : inside.filter((name) => !name.includes("/")).sort();
     },
     async read(name) {
-      const content = contents.get(prefix + name);
-      if (!content) throw new EmberwingError("MissingFile", `${prefix}${name}: it is not among the given files`);
-      return content instanceof Uint8Array ? content : new Uint8Array(await content.arrayBuffer());
+      const found = content(name);
+      return found instanceof Uint8Array ? found : new Uint8Array(await found.arrayBuffer());
+    },
+    async open(name) {
+      const found = content(name);
+      return found instanceof Uint8Array ? readerOfBytes(found) : readerOf(found);
     },
     subfolder: (name) => memoryFolder(contents, `${prefix}${name}/`),
   };
@@ -122,11 +135,25 @@ function filesByPath(list: readonly File[]): Map<string, File> {
   return new Map(list.map((file) => [path(file).replace(/^[^/]*\//, "") || file.name, file]));
 }
 
+/** A file of the folder, in parts where the folder can. */
+export async function openFile(folder: PretrainedFolder, name: string): Promise<OpenFile> {
+  return folder.open?.(name) ?? readerOfBytes(await folder.read(name));
+}
+
 /** The text of a file of the folder; a missing one is an error that lists what lies there instead. */
 export async function readText(folder: PretrainedFolder, name: string): Promise<string> {
   const names = await folder.fileNames();
   if (!names?.includes(name)) throw missing(folder, [name], names);
   return new TextDecoder().decode(await folder.read(name));
+}
+
+/** What was passed over in the files of a folder, if anything was. */
+export async function tellWarning(
+  { path }: PretrainedFolder,
+  warning: string,
+  onWarning: Callback<string> = console.warn,
+): Promise<void> {
+  if (warning !== "") await onWarning(`${path}: ${warning}`);
 }
 
 /** Nothing of what was looked for is in the folder. */

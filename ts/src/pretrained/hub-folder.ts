@@ -1,5 +1,6 @@
 /** A repository on the hub as a folder to load from: only the files that are read are downloaded. */
 import { hubRepo } from "../hub/hub-repo.js";
+import type { OpenFile } from "../platform/files.js";
 import { type HubOptions, type HubSnapshot, hub } from "../platform/hub.js";
 import type { PretrainedFolder } from "./folder.js";
 
@@ -41,6 +42,11 @@ class HubFolder implements PretrainedFolder {
   async read(name: string): Promise<Uint8Array> {
     const snapshot = await this.#open();
     return snapshot.disk.read(await snapshot.file(this.#prefix + name));
+  }
+
+  async open(name: string): Promise<OpenFile> {
+    const snapshot = await this.#open();
+    return snapshot.disk.open(await snapshot.file(this.#prefix + name));
   }
 
   subfolder(name: string): PretrainedFolder {

@@ -1,5 +1,6 @@
 /** A saved folder on a web server. Servers do not list folders, so the names that a load may want are asked for. */
 import { EmberwingError } from "../errors.js";
+import { readerOf } from "../platform/files.js";
 import type { PretrainedFolder } from "./folder.js";
 
 const NAMES = [
@@ -24,6 +25,7 @@ export function webFolder(base: URL): PretrainedFolder {
       return found.length === 0 ? undefined : found;
     },
     read: (name) => content(at(name)),
+    open: async (name) => readerOf(await blob(at(name))),
     subfolder: (name) => webFolder(at(name)),
   };
 }
@@ -56,9 +58,14 @@ function weightMap(text: string): object {
 }
 
 async function content(url: URL): Promise<Uint8Array> {
+  return new Uint8Array(await (await blob(url)).arrayBuffer());
+}
+
+/** A browser keeps a large one on the disk. */
+async function blob(url: URL): Promise<Blob> {
   const response = await get(url);
   try {
-    return new Uint8Array(await response.arrayBuffer());
+    return await response.blob();
   } catch (error) {
     throw unreachable(url, error);
   }

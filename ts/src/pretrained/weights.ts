@@ -3,7 +3,7 @@ import type { WeightsHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import { EmberwingError } from "../errors.js";
 import type { SaveFolder } from "./destination.js";
-import { missing, type PretrainedFolder, readText } from "./folder.js";
+import { missing, openFile, type PretrainedFolder, readText } from "./folder.js";
 
 /** Where a save puts the weights. */
 export const WEIGHTS_FILE = "diffusion_pytorch_model.safetensors";
@@ -14,18 +14,38 @@ const BIN = "diffusion_pytorch_model.bin";
  * as `.bin`.
  *
  * @param variant `"fp16"` takes `diffusion_pytorch_model.fp16.safetensors` and its like.
+ * @param prepare Says which tensors are wanted, where not all are.
  */
-export async function readWeights(folder: PretrainedFolder, variant?: string): Promise<WeightsHandle> {
+export async function readWeights(
+  folder: PretrainedFolder,
+  variant?: string,
+  prepare?: (weights: WeightsHandle) => Promise<void>,
+): Promise<WeightsHandle> {
   const weights = call((core) => new core.Weights());
   try {
-    for (const name of await weightFiles(folder, variant)) {
-      const bytes = await folder.read(name);
-      await enqueue(() => weights.add(name, bytes));
-    }
+    const names = await weightFiles(folder, variant);
+    if (prepare) await enqueue(() => prepare(weights));
+    for (const name of names) await readFile(weights, folder, name);
     return weights;
   } catch (error) {
     void enqueue(() => weights.dispose());
     throw error;
+  }
+}
+
+/** In the parts that the core asks for, so that no more of a file is in memory than its tensors. */
+async function readFile(weights: WeightsHandle, folder: PretrainedFolder, name: string): Promise<void> {
+  const file = await openFile(folder, name);
+  try {
+    let wanted = await enqueue(() => weights.open(name, file.byteLength));
+    for (;;) {
+      const [start, end] = JSON.parse(wanted) as [number?, number?];
+      if (start === undefined) return;
+      const bytes = new Uint8Array(await file.slice(start, end));
+      wanted = await enqueue(() => weights.feed(bytes));
+    }
+  } finally {
+    await file.close();
   }
 }
 

@@ -4,6 +4,7 @@
  * A scheduler is host arithmetic: its methods are synchronous, and its tensors may have any shape that starts with
  * the batch.
  */
+import type { Callback } from "../callback.js";
 import type { SchedulerHandle } from "../core.js";
 import { call } from "../engine.js";
 import { EmberwingError, invalidArgument } from "../errors.js";
@@ -12,7 +13,7 @@ import type { StepOptions as AlgorithmOptions } from "../generated/StepOptions.j
 import { checkInteger, checkOptions } from "../options.js";
 import type { HubOptions } from "../platform/hub.js";
 import { openDestination, type SaveTarget } from "../pretrained/destination.js";
-import { HUB_OPTIONS, openFolder, type PretrainedSource, readText } from "../pretrained/folder.js";
+import { HUB_OPTIONS, openFolder, type PretrainedSource, readText, tellWarning } from "../pretrained/folder.js";
 import type { Generator } from "../random/generator.js";
 import {
   checkSameShape,
@@ -102,21 +103,23 @@ export abstract class Scheduler<Config extends object = object> {
    * Reads `scheduler_config.json`, which may be another class's: its settings are taken over as by `fromConfig`.
    *
    * @param source A folder's path, `"hub:owner/name"`, or the files that were picked in a page.
+   * @param options `onWarning` is told of options in the file that no scheduler has. Default: `console.warn`.
    */
   static async fromPretrained<S extends Scheduler>(
     this: SchedulerClass<S>,
     source: PretrainedSource,
-    options: { subfolder?: string } & HubOptions = {},
+    options: { subfolder?: string; onWarning?: Callback<string> } & HubOptions = {},
   ): Promise<S> {
-    checkOptions("options", options, ["subfolder", ...HUB_OPTIONS]);
-    const { subfolder, ...hubOptions } = options;
+    checkOptions("options", options, ["subfolder", "onWarning", ...HUB_OPTIONS]);
+    const { subfolder, onWarning, ...hubOptions } = options;
     const root = openFolder(source, hubOptions);
-    const text = await readText(subfolder ? root.subfolder(subfolder) : root, CONFIG_FILE);
+    const folder = subfolder ? root.subfolder(subfolder) : root;
+    const text = await readText(folder, CONFIG_FILE);
     const { className } = this;
-    return new this(
-      {},
-      call((core) => core.Scheduler.fromPythonConfig(text, className)),
-    );
+    const handle = call((core) => core.Scheduler.fromPythonConfig(text, className));
+    const warning = call((core) => core.schedulerWarning(text, className));
+    await tellWarning(folder, warning, onWarning);
+    return new this({}, handle);
   }
 
   /** Writes `scheduler_config.json` as diffusers does. */

@@ -30,6 +30,16 @@ macro_rules! file_bindings {
             $crate::bindings::support::model_config(&file_name, &text).map_err($error)
         }
 
+        #[$bind(js_name = "modelConfigWarning")]
+        pub fn model_config_warning(file_name: String, text: String) -> $Result<String> {
+            $crate::bindings::support::model_config_warning(&file_name, &text).map_err($error)
+        }
+
+        #[$bind(js_name = "schedulerWarning")]
+        pub fn scheduler_warning(text: String, class_name: String) -> $Result<String> {
+            $crate::bindings::support::scheduler_warning(&text, &class_name).map_err($error)
+        }
+
         #[$bind]
         pub struct DecodedImage($crate::data::Image);
 

@@ -22,6 +22,31 @@ macro_rules! model_bindings {
                 $crate::handle::run(add).await.map_err($error)
             }
 
+            #[$bind(js_name = "wantUNet2DModel")]
+            pub async fn want_unet_2d_model(&self, python_config: String, device: String) -> $Result<()> {
+                let weights = self.0.clone();
+                let want = async move || {
+                    weights
+                        .with(async |weights| $crate::bindings::support::want_model(&python_config, weights, &device))
+                        .await
+                };
+                $crate::handle::run(want).await.map_err($error)
+            }
+
+            #[$bind]
+            pub async fn open(&self, file_name: String, size: f64) -> $Result<String> {
+                let weights = self.0.clone();
+                let open = async move || weights.with(async |weights| weights.open(&file_name, size as u64)).await;
+                $crate::handle::run(open).await.map($crate::bindings::support::range_json).map_err($error)
+            }
+
+            #[$bind]
+            pub async fn feed(&self, bytes: $Bytes) -> $Result<String> {
+                let (weights, bytes) = (self.0.clone(), bytes.to_vec());
+                let feed = async move || weights.with(async |weights| weights.feed(bytes)).await;
+                $crate::handle::run(feed).await.map($crate::bindings::support::range_json).map_err($error)
+            }
+
             #[$bind(js_name = "createUNet2DModel")]
             pub async fn create_unet_2d_model(
                 &self,
@@ -91,6 +116,11 @@ macro_rules! model_bindings {
             #[$bind(js_name = "pythonConfig")]
             pub fn python_config(&self) -> $Result<String> {
                 $crate::pretrained::config::write_config("UNet2DModel", &self.0.config).map_err($error)
+            }
+
+            #[$bind]
+            pub fn warning(&self) -> String {
+                self.0.warning.clone()
             }
 
             #[$bind(js_name = "countParameters")]

@@ -5,7 +5,8 @@ use crate::error::check_finite;
 use crate::handle::Handle;
 use crate::models::{OwnedInputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
 use crate::pipelines::{Denoising, Start};
-use crate::pretrained::config::{read_config, write_config};
+use crate::pretrained::config::{read_config, snake_case, write_config};
+use crate::pretrained::unused;
 use crate::pretrained::weights::Weights;
 use crate::random::Generator;
 use crate::schedulers::{self, Scheduler};
@@ -62,6 +63,20 @@ pub fn scheduler_from_file(text: &str, class_name: &str) -> Result<Box<dyn Sched
     if known == wanted { Ok(scheduler) } else { schedulers::convert(&*scheduler, wanted, "{}") }
 }
 
+/// What to tell of options in a scheduler's file that no scheduler has; empty for nothing.
+pub fn scheduler_warning(text: &str, class_name: &str) -> Result<String> {
+    let config = read_config("scheduler_config.json", text)?;
+    let known = config.class_name.as_deref().unwrap_or(class_name);
+    let (_, unknown) = schedulers::create_lenient(known, &config.options_json)?;
+    let unknown: Vec<String> = unknown.iter().map(|key| snake_case(key)).collect();
+    Ok(unused::warning(&unknown, &[], "").unwrap_or_default())
+}
+
+/// `[start,end]`, or `[]` for none.
+pub fn range_json(range: Option<std::ops::Range<u64>>) -> String {
+    json::to_json(&range.map_or(Vec::new(), |range| vec![range.start, range.end]))
+}
+
 /// The text of a scheduler's file: its options, and those that it keeps for other classes.
 pub fn scheduler_file(scheduler: &dyn Scheduler) -> Result<String> {
     let record = scheduler.record();
@@ -83,6 +98,8 @@ pub struct Model {
     /// The number format of activations.
     pub dtype: &'static str,
     pub parameter_count: usize,
+    /// What its files hold beside it; empty for nothing.
+    pub warning: String,
     /// JSON: names and shapes in torch's order.
     pub parameter_list: String,
 }
@@ -96,6 +113,7 @@ impl Model {
             device: device.to_string(),
             dtype: model.float_type().name(),
             parameter_count: model.parameters.count(),
+            warning: String::new(),
             parameter_list: json::to_json(&list),
             handle: Handle::new("the model", model),
         }
@@ -116,11 +134,41 @@ pub fn create_model(config: &str, device_name: &str, dtype: &str, generator: &Sh
 
 /// The options of a model as JSON, from the text of its file.
 pub fn model_config(file_name: &str, text: &str) -> Result<String> {
+    Ok(split_model_config(file_name, text)?.0)
+}
+
+/// What to tell of options in that file that a model does not have; empty for nothing.
+pub fn model_config_warning(file_name: &str, text: &str) -> Result<String> {
+    Ok(unused::warning(&split_model_config(file_name, text)?.1, &[], "").unwrap_or_default())
+}
+
+/// The options that a model has, and the names of the others in the file.
+fn split_model_config(file_name: &str, text: &str) -> Result<(String, Vec<String>)> {
+    type Options = serde_json::Map<String, serde_json::Value>;
+    let mut options: Options = json::from_json(&model_options(file_name, text)?)?;
+    if options.remove("quantizationConfig").is_some_and(|quantization| !quantization.is_null()) {
+        return Err(unused::quantised_refusal(&format!("quantization_config in {file_name}")));
+    }
+    let known: Options = json::from_json(&json::to_json(&UNet2DModelConfig::default()))?;
+    let (options, others): (Options, Options) = options.into_iter().partition(|(key, _)| known.contains_key(key));
+    Ok((json::to_json(&options), others.keys().map(|key| snake_case(key)).collect()))
+}
+
+fn model_options(file_name: &str, text: &str) -> Result<String> {
     let config = read_config(file_name, text)?;
     if let Some(class_name) = config.class_name.filter(|name| name != "UNet2DModel") {
         return Err(Error::file(file_name, format!("is for a {class_name}, not for a UNet2DModel")));
     }
     without_ema_options(&config.options_json)
+}
+
+/// From now on only the tensors of a model are read.
+pub fn want_model(python_config: &str, weights: &mut Weights, device_name: &str) -> Result<()> {
+    let config: UNet2DModelConfig = json::from_json(&model_config("config.json", python_config)?)?;
+    let mut tensors = Vec::new();
+    UNet2DModel::new(config, Source::Names(&mut tensors), &device::find(device_name)?.device)?;
+    weights.want_only(tensors);
+    Ok(())
 }
 
 pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str, dtype: &str) -> Result<Model> {
@@ -130,10 +178,13 @@ pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str,
     found.require(float_type)?;
     let mut names = Vec::new();
     UNet2DModel::new(config.clone(), Source::Names(&mut names), &found.device)?;
-    weights.check_names(names.iter().map(String::as_str))?;
+    let names: Vec<String> = names.into_iter().map(|(name, _)| name).collect();
+    let unused = weights.unused(&names)?;
+    let others = split_model_config("config.json", python_config)?.1;
+    let warning = unused::warning(&others, &unused, &weights.file_names()).unwrap_or_default();
     let mut model = UNet2DModel::new(config, Source::Weights(weights), &found.device)?;
     model.set_float_type(float_type);
-    Ok(Model::new(model, &found.name))
+    Ok(Model { warning, ..Model::new(model, &found.name) })
 }
 
 /// The content of a model's weights file in the number format that `dtype` names.

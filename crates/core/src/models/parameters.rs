@@ -308,8 +308,8 @@ pub enum Source<'a> {
     Generator(&'a mut Generator),
     /// Files; see `pretrained`.
     Weights(&'a mut Weights),
-    /// None: only the names that files would have to hold are collected. The model cannot be used.
-    Names(&'a mut Vec<String>),
+    /// None: only names and shapes of what files would have to hold are collected. The model cannot be used.
+    Names(&'a mut Vec<(String, Vec<usize>)>),
 }
 
 /// Collects the parameters of a model while its modules are constructed, in torch's order of construction.
@@ -365,7 +365,7 @@ impl<'a> Builder<'a> {
             Source::Generator(generator) => upload(draw(generator, initial, shape.iter().product())),
             Source::Weights(weights) => upload(weights.take(&name, shape)?),
             Source::Names(names) => {
-                names.push(name.clone());
+                names.push((name.clone(), shape.to_vec()));
                 Tensor::<1>::empty([0], &self.device).into_dispatch()
             }
         };

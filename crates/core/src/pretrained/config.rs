@@ -144,7 +144,7 @@ fn camel_case(snake_key: &str) -> String {
 }
 
 /// The inverse of [`camel_case`].
-fn snake_case(camel_key: &str) -> String {
+pub fn snake_case(camel_key: &str) -> String {
     let mut snake = String::with_capacity(camel_key.len() + 8);
     for character in camel_key.chars() {
         if character.is_ascii_uppercase() {

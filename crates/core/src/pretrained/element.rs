@@ -9,6 +9,10 @@ pub(super) enum ElementType {
     BF16,
     F64,
     I64,
+    /// Four bits of exponent, three of mantissa, no infinities: torch's `float8_e4m3fn`.
+    F8E4M3,
+    /// Five bits of exponent, two of mantissa: torch's `float8_e5m2`.
+    F8E5M2,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +24,7 @@ pub(super) enum ByteOrder {
 impl ElementType {
     pub fn size(self) -> usize {
         match self {
+            Self::F8E4M3 | Self::F8E5M2 => 1,
             Self::F16 | Self::BF16 => 2,
             Self::F32 => 4,
             Self::F64 | Self::I64 => 8,
@@ -34,8 +39,20 @@ impl ElementType {
             Self::BF16 => decode(bytes, order, |element| bf16::from_le_bytes(element).to_f32()),
             Self::F64 => decode(bytes, order, |element| f64::from_le_bytes(element) as f32),
             Self::I64 => decode(bytes, order, |element| i64::from_le_bytes(element) as f32),
+            Self::F8E4M3 => decode(bytes, order, |[bits]| f8_e4m3(bits)),
+            // The upper half of a float16.
+            Self::F8E5M2 => decode(bytes, order, |[bits]| f16::from_bits(u16::from(bits) << 8).to_f32()),
         }
     }
+}
+
+/// As a float16 it has the same digits and an exponent that is 8 too small (Micikevicius et al. 2022, table 1).
+fn f8_e4m3(bits: u8) -> f32 {
+    let (sign, magnitude) = (u16::from(bits & 0x80) << 8, bits & 0x7F);
+    if magnitude == 0x7F {
+        return f32::from_bits((u32::from(sign) << 16) | 0x7FF0_0000);
+    }
+    f16::from_bits(sign | (u16::from(magnitude) << 7)).to_f32() * 256.0
 }
 
 fn decode<const SIZE: usize>(bytes: &[u8], order: ByteOrder, from_le: impl Fn([u8; SIZE]) -> f32) -> Vec<f32> {

@@ -1,6 +1,6 @@
 //! Which tensors a model has: names from old versions of diffusers, and the report of what is missing or too much.
 
-use super::weights::{Tensor, Weights};
+use super::weights::Weights;
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -11,16 +11,13 @@ const OLD_ATTENTION: [(&str, &str); 4] =
 /// How many names one error lists of each kind.
 const LISTED: usize = 5;
 
-/// Today's name of a tensor. Attention weights with an old name may still be 1×1 convolutions `[out, in, 1, 1]`; they
+/// Today's shape of a tensor with an old name. Attention weights may still be 1×1 convolutions `[out, in, 1, 1]`; they
 /// become the linear layer `[out, in]`.
-pub(super) fn current_name(name: String, mut tensor: Tensor) -> (String, Tensor) {
-    let Some(current) = renamed(&name) else {
-        return (name, tensor);
-    };
-    if let [_, _, 1, 1] = tensor.shape[..] {
-        tensor.shape.truncate(2);
+pub(super) fn current_shape(shape: &[usize]) -> &[usize] {
+    match shape {
+        [_, _, 1, 1] => &shape[..2],
+        _ => shape,
     }
-    (current, tensor)
 }
 
 /// `….attentions.0.query.weight` → `….attentions.0.to_q.weight`; `None` for every other name.
@@ -93,11 +90,14 @@ mod tests {
 
     #[test]
     fn old_convolutions_become_linear_layers() {
-        let convolution = || Tensor { shape: vec![2, 2, 1, 1], data: vec![1.0, 2.0, 3.0, 4.0] };
-        let (_, linear) = current_name("attentions.0.query.weight".into(), convolution());
-        assert_eq!(linear, Tensor { shape: vec![2, 2], data: convolution().data });
-        let (_, shortcut) = current_name("resnets.0.conv_shortcut.weight".into(), convolution());
-        assert_eq!(shortcut, convolution());
+        let shape = &[2usize, 2, 1, 1][..];
+        let tensors = ["attentions.0.query.weight", "resnets.0.conv_shortcut.weight"];
+        let mut weights = Weights::new();
+        let file =
+            write_safetensors(tensors.map(|name| (name, shape, &[1.0f32, 2.0, 3.0, 4.0][..])), FloatType::Float32);
+        weights.add("old", &file.unwrap()).unwrap();
+        assert_eq!(weights.take("attentions.0.to_q.weight", &[2, 2]).unwrap(), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(weights.take("resnets.0.conv_shortcut.weight", shape).unwrap(), [1.0, 2.0, 3.0, 4.0]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The safetensors format: <https://github.com/huggingface/safetensors#format>.
 
 use super::Read;
+use super::content::{Content, FileTensor, Values, Wanted};
 use super::element::{ByteOrder, ElementType};
-use super::weights::Tensor;
+use super::source::Source;
 use crate::{Error, FloatType, Result};
 use ::safetensors::tensor::{Dtype, Metadata, TensorInfo, View, serialize};
 use half::{bf16, f16};
@@ -74,57 +75,84 @@ impl View for FloatView<'_> {
     }
 }
 
-/// Names and tensors of a file, or what is wrong with it.
-pub(super) fn read(bytes: &[u8]) -> Read<Vec<(String, Tensor)>> {
-    let (metadata, data) = split(bytes)?;
-    metadata.tensors().into_iter().map(|(name, info)| Ok((name.clone(), tensor(&name, info, data)?))).collect()
+/// The tensors of a file, or what is wrong with it.
+pub(super) async fn read(source: &mut Source, wanted: &Wanted) -> Read<Vec<FileTensor>> {
+    let (metadata, data) = header(source).await?;
+    let mut tensors = Vec::new();
+    // In the order of the file, in which the metadata hold them.
+    for name in metadata.offset_keys() {
+        let Some(info) = metadata.info(&name) else { continue };
+        tensors.push(FileTensor {
+            content: content(source, data, &name, info, wanted).await?,
+            name,
+            shape: info.shape.clone(),
+        });
+    }
+    Ok(tensors)
 }
 
-/// Header and data. `SafeTensors::deserialize` does the same but adds up the sizes of a hostile header unchecked.
-fn split(bytes: &[u8]) -> Read<(Metadata, &[u8])> {
-    let (length, rest) = bytes.split_first_chunk().ok_or_else(not_weights)?;
+/// The header, and where the data begin. `SafeTensors::deserialize` does the same but adds up the sizes of a hostile
+/// header unchecked.
+async fn header(source: &mut Source) -> Read<(Metadata, u64)> {
+    const LENGTH: u64 = 8;
+    let Some(rest) = source.size().checked_sub(LENGTH + 1) else { return Err(not_weights()) };
+    let rest = rest + 1;
+    let start = source.read(0, LENGTH + 1).await?;
+    let (length, first) = start.split_first_chunk().ok_or_else(not_weights)?;
     let header_length = u64::from_le_bytes(*length);
     // A safetensors header is a JSON object: this tells a file cut off inside its header from a foreign one.
-    if rest.first() != Some(&b'{') {
+    if first != b"{" {
         return Err(not_weights());
     }
-    let header_end = usize::try_from(header_length).map_err(|_| not_weights())?;
-    let (header, data) = rest.split_at_checked(header_end).ok_or_else(|| {
-        format!("the file is cut off: {header_length} bytes of header expected, {} there", rest.len())
-    })?;
+    let Some(there) = rest.checked_sub(header_length) else {
+        return Err(format!("the file is cut off: {header_length} bytes of header expected, {rest} there"));
+    };
+    let header = source.read(LENGTH, header_length).await?;
     let metadata: Metadata =
-        serde_json::from_slice(header).map_err(|error| format!("the safetensors header is broken: {error}"))?;
-    let expected = metadata.data_len();
-    if data.len() < expected {
-        return Err(format!("the file is cut off: {expected} bytes of tensors expected, {} there", data.len()));
+        serde_json::from_slice(&header).map_err(|error| format!("the safetensors header is broken: {error}"))?;
+    let expected = metadata.data_len() as u64;
+    if there < expected {
+        return Err(format!("the file is cut off: {expected} bytes of tensors expected, {there} there"));
     }
-    if data.len() > expected {
-        return Err(format!("{} bytes too many after the last tensor", data.len() - expected));
+    if there > expected {
+        return Err(format!("{} bytes too many after the last tensor", there - expected));
     }
-    Ok((metadata, data))
+    Ok((metadata, LENGTH + header_length))
 }
 
 fn not_weights() -> String {
     "not a weights file: expected safetensors or a torch .bin".into()
 }
 
-fn tensor(name: &str, info: &TensorInfo, data: &[u8]) -> Read<Tensor> {
+async fn content(source: &mut Source, data: u64, name: &str, info: &TensorInfo, wanted: &Wanted) -> Read<Content> {
     let element = match info.dtype {
         Dtype::F32 => ElementType::F32,
         Dtype::F16 => ElementType::F16,
         Dtype::BF16 => ElementType::BF16,
         Dtype::F64 => ElementType::F64,
         Dtype::I64 => ElementType::I64,
-        other => return Err(format!("tensor `{name}` has the unsupported number format {other}")),
+        Dtype::F8_E4M3 => ElementType::F8E4M3,
+        Dtype::F8_E5M2 => ElementType::F8E5M2,
+        other => return Ok(Content::Foreign(other.to_string())),
     };
+    if !wanted.has(name, &info.shape) {
+        return Ok(Content::Unwanted);
+    }
     let (start, end) = info.data_offsets;
-    let bytes = data.get(start..end).ok_or_else(|| format!("tensor `{name}` lies outside the file"))?;
-    Ok(Tensor { shape: info.shape.clone(), data: element.decode(bytes, ByteOrder::Little) })
+    let bytes = source.read(data + start as u64, (end - start) as u64).await?;
+    Ok(Content::Values(Values { element, order: ByteOrder::Little, bytes }))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::weights::{Tensor, Weights};
     use super::*;
+
+    fn read(bytes: &[u8]) -> Result<Vec<(String, Tensor)>> {
+        let mut weights = Weights::new();
+        weights.add("f", bytes)?;
+        Ok(weights.names().map(|name| (name.to_string(), weights.get(name).unwrap())).collect())
+    }
 
     fn file(header: &str, data: &[u8]) -> Vec<u8> {
         [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
@@ -133,8 +161,7 @@ mod tests {
     #[test]
     fn half_precision_is_widened() {
         let header = r#"{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[],"data_offsets":[4,6]}}"#;
-        let mut tensors = read(&file(header, &[0x00, 0x3C, 0x00, 0xBE, 0xC0, 0xBF])).unwrap();
-        tensors.sort_by(|left, right| left.0.cmp(&right.0));
+        let tensors = read(&file(header, &[0x00, 0x3C, 0x00, 0xBE, 0xC0, 0xBF])).unwrap();
         assert_eq!(tensors[0], ("a".into(), Tensor { shape: vec![2], data: vec![1.0, -1.5] }));
         assert_eq!(tensors[1], ("b".into(), Tensor { shape: vec![], data: vec![-1.5] }));
     }
@@ -147,10 +174,9 @@ mod tests {
             (file(good, &[0; 5]), "1 bytes too many"),
             (file(good, &[])[..40].to_vec(), "cut off: 54 bytes of header expected, 32 there"),
             (file(r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, &[0; 4]), "header is broken"),
-            (file(r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, &[0]), "unsupported number format U8"),
             (file("no JSON here", &[]), "not a weights file"),
         ] {
-            let problem = read(&bytes).unwrap_err();
+            let problem = read(&bytes).unwrap_err().to_string();
             assert!(problem.contains(expected), "{problem}");
         }
     }
@@ -169,7 +195,7 @@ mod tests {
                 )
             })
             .collect();
-        let problem = read(&file(&format!("{{{}}}", tensors.join(",")), &[0; 64])).unwrap_err();
+        let problem = read(&file(&format!("{{{}}}", tensors.join(",")), &[0; 64])).unwrap_err().to_string();
         assert!(problem.contains("cut off"), "{problem}");
     }
 

@@ -1,9 +1,12 @@
 //! The tensors of a model folder, gathered from one file or several.
 
-use super::names::current_name;
-use super::{safetensors, torch_bin};
+use super::content::{Content, FileTensor, Wanted};
+use super::names::{current_shape, renamed};
+use super::source::{Progress, Reading, Source};
+use super::{Read, safetensors, torch_bin, torch_legacy};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A tensor as it stands in a file: torch's axis order, row by row, as `f32` whatever the file's number format.
@@ -14,14 +17,19 @@ pub struct Tensor {
 }
 
 /// Tensors by name. Attention weights under the names of old diffusers versions get today's names.
-#[derive(Debug, Default)]
+///
+/// They stay in the number format of their file until they are taken, so that a file takes as much memory as it is long.
+#[derive(Default)]
 pub struct Weights {
     tensors: BTreeMap<String, Loaded>,
+    wanted: Arc<Wanted>,
+    /// The file that is being read.
+    opened: Option<(Arc<str>, Reading<Read<Vec<FileTensor>>>)>,
 }
 
-#[derive(Debug)]
 struct Loaded {
-    tensor: Tensor,
+    shape: Vec<usize>,
+    content: Content,
     file: Arc<str>,
 }
 
@@ -30,27 +38,82 @@ impl Weights {
         Self::default()
     }
 
+    /// From now on only these tensors, in these shapes, are read; of others the name is kept.
+    pub fn want_only(&mut self, tensors: impl IntoIterator<Item = (String, Vec<usize>)>) {
+        self.wanted = Arc::new(Wanted::only(tensors.into_iter().collect()));
+    }
+
     /// Adds the tensors of a safetensors or torch `.bin` file. The content decides which it is, the name stands in
     /// messages. A file that is refused adds nothing.
     pub fn add(&mut self, file_name: &str, bytes: &[u8]) -> Result<()> {
-        let file: Arc<str> = file_name.into();
+        let mut wanted = self.open(file_name, bytes.len() as u64)?;
+        while let Some(range) = wanted {
+            wanted = self.feed(bytes[range.start as usize..range.end as usize].to_vec())?;
+        }
+        Ok(())
+    }
+
+    /// [`add`](Self::add) for a file that need not be in memory: returns the bytes that it wants next, which are to be
+    /// handed to [`feed`](Self::feed), or `None` when it has all.
+    pub fn open(&mut self, file_name: &str, size: u64) -> Result<Option<Range<u64>>> {
+        let wanted = self.wanted.clone();
+        let reading = Reading::new(size, async move |mut source| read(&mut source, &wanted).await);
+        self.opened = Some((file_name.into(), reading));
+        self.go_on(None)
+    }
+
+    /// The bytes that were wanted last; returns what is wanted next.
+    pub fn feed(&mut self, bytes: Vec<u8>) -> Result<Option<Range<u64>>> {
+        self.go_on(Some(bytes))
+    }
+
+    fn go_on(&mut self, given: Option<Vec<u8>>) -> Result<Option<Range<u64>>> {
+        let Some((file, mut reading)) = self.opened.take() else {
+            return Err(Error::Internal("no weights file is being read".into()));
+        };
+        match reading.go_on(given) {
+            Progress::Wants(range) => {
+                self.opened = Some((file, reading));
+                Ok(Some(range))
+            }
+            Progress::Done(tensors) => {
+                let tensors = tensors.map_err(|problem| Error::file(&*file, problem))?;
+                self.add_tensors(&file, tensors)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn add_tensors(&mut self, file: &Arc<str>, tensors: Vec<FileTensor>) -> Result<()> {
         let mut added = BTreeMap::new();
-        for (name, tensor) in read(file_name, bytes)? {
-            let (name, tensor) = current_name(name, tensor);
+        for FileTensor { name, mut shape, content } in tensors {
+            let name = match renamed(&name) {
+                Some(current) => {
+                    shape.truncate(current_shape(&shape).len());
+                    current
+                }
+                None => name,
+            };
             if let Some(earlier) = self.tensors.get(&name) {
-                return Err(Error::file(file_name, format!("tensor `{name}` was already in {}", earlier.file)));
+                return Err(Error::file(&**file, format!("tensor `{name}` was already in {}", earlier.file)));
             }
             if added.contains_key(&name) {
-                return Err(Error::file(file_name, format!("tensor `{name}` is there twice")));
+                return Err(Error::file(&**file, format!("tensor `{name}` is there twice")));
             }
-            added.insert(name, Loaded { tensor, file: file.clone() });
+            added.insert(name, Loaded { shape, content, file: file.clone() });
         }
         self.tensors.append(&mut added);
         Ok(())
     }
 
-    pub fn get(&self, name: &str) -> Option<&Tensor> {
-        self.tensors.get(name).map(|loaded| &loaded.tensor)
+    /// A copy of a tensor, if its values were read.
+    pub fn get(&self, name: &str) -> Option<Tensor> {
+        match self.tensors.get(name)? {
+            Loaded { shape, content: Content::Values(values), .. } => {
+                Some(Tensor { shape: shape.clone(), data: values.decode() })
+            }
+            _ => None,
+        }
     }
 
     /// The values of a tensor that a model needs in exactly this shape; the tensor leaves the collection.
@@ -58,11 +121,16 @@ impl Weights {
         let Some(loaded) = self.tensors.remove(name) else {
             return Err(Error::file(self.file_names(), format!("there is no tensor `{name}`")));
         };
-        if loaded.tensor.shape != shape {
+        if loaded.shape != shape {
             let argument = format!("{} in {}", name, loaded.file);
-            return Err(Error::shape(argument, format!("{shape:?}"), format!("{:?}", loaded.tensor.shape)));
+            return Err(Error::shape(argument, format!("{shape:?}"), format!("{:?}", loaded.shape)));
         }
-        Ok(loaded.tensor.data)
+        let refuse = |problem: String| Err(Error::file(&*loaded.file, problem));
+        match loaded.content {
+            Content::Values(values) => Ok(values.decode()),
+            Content::Foreign(format) => refuse(format!("tensor `{name}` has the unsupported number format {format}")),
+            Content::Unwanted => refuse(format!("tensor `{name}` was not read")),
+        }
     }
 
     /// In alphabetical order.
@@ -76,7 +144,7 @@ impl Weights {
     }
 
     /// All files, for messages.
-    pub(super) fn file_names(&self) -> String {
+    pub fn file_names(&self) -> String {
         let mut files: Vec<&str> = self.tensors.values().map(|loaded| &*loaded.file).collect();
         files.sort_unstable();
         files.dedup();
@@ -84,16 +152,20 @@ impl Weights {
     }
 }
 
-fn read(file_name: &str, bytes: &[u8]) -> Result<Vec<(String, Tensor)>> {
-    if let Some(problem) = foreign(bytes) {
-        return Err(Error::file(file_name, problem));
+/// The format is told by the first bytes.
+async fn read(source: &mut Source, wanted: &Wanted) -> Read<Vec<FileTensor>> {
+    let start = source.read(0, source.size().min(512)).await?;
+    if let Some(problem) = foreign(&start) {
+        return Err(problem.into());
     }
-    let tensors = if bytes.starts_with(b"PK\x03\x04") { torch_bin::read(bytes) } else { safetensors::read(bytes) };
-    tensors.map_err(|problem| Error::file(file_name, problem))
+    if start.starts_with(b"PK\x03\x04") {
+        torch_bin::read(source, wanted).await
+    } else if torch_legacy::is_legacy(&start) {
+        torch_legacy::read(source, wanted).await
+    } else {
+        safetensors::read(source, wanted).await
+    }
 }
-
-/// A pickle of the number 0x1950a86a20f9469cfc6c, with which `torch.save` began before version 1.6.
-const OLD_TORCH_MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19";
 
 /// What people have instead of a weights file, by its first bytes.
 fn foreign(bytes: &[u8]) -> Option<&'static str> {
@@ -104,8 +176,10 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
         Some("this is a git-lfs pointer, not the weights; download the real file (`git lfs pull`)")
     } else if start.starts_with(b"<!doctype") || start.starts_with(b"<html") {
         Some("this is a web page, not the weights; download the file itself")
-    } else if bytes.starts_with(OLD_TORCH_MAGIC) {
-        Some("this is torch's format from before version 1.6; load and save it again with a newer torch")
+    } else if bytes.get(257..262) == Some(b"ustar") {
+        Some(
+            "this is a tar archive, torch's format from before version 0.1.10; load and save it again with a newer torch",
+        )
     } else {
         None
     }
@@ -133,7 +207,7 @@ mod tests {
         );
         assert_eq!(weights.names().collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(weights.file_of("c"), Some("two.safetensors"));
-        assert_eq!(weights.get("c"), Some(&Tensor { shape: vec![2, 1], data: vec![1.0, -2.0] }));
+        assert_eq!(weights.get("c"), Some(Tensor { shape: vec![2, 1], data: vec![1.0, -2.0] }));
     }
 
     #[test]
@@ -169,7 +243,7 @@ mod tests {
             (&b""[..], "is empty"),
             (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git-lfs pointer"),
             (b"<!DOCTYPE html><html><body>404</body></html>", "web page"),
-            (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "before version 1.6"),
+            (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "cut off"),
             (b"{\"error\":\"Repository not found\"}", "not a weights file"),
             (b"short", "not a weights file"),
             (b"PK\x03\x04 and then nothing", "zip"),

@@ -2,7 +2,7 @@
 
 use crate::pretrained::Read;
 
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 pub(super) struct Input<'a> {
     rest: &'a [u8],
 }
@@ -12,6 +12,11 @@ impl<'a> Input<'a> {
         Self { rest: pickle }
     }
 
+    /// How many bytes are left.
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     pub fn byte(&mut self) -> Read<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
@@ -19,6 +24,12 @@ impl<'a> Input<'a> {
     /// The next bytes as one little-endian number.
     pub fn unsigned<const SIZE: usize>(&mut self) -> Read<u32> {
         Ok(self.array::<SIZE>()?.iter().rev().fold(0, |value, byte| (value << 8) | u32::from(*byte)))
+    }
+
+    /// The same as the length of what follows.
+    pub fn length<const SIZE: usize>(&mut self) -> Read<usize> {
+        let length = self.array::<SIZE>()?.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte));
+        usize::try_from(length).map_err(|_| cut_off())
     }
 
     pub fn array<const SIZE: usize>(&mut self) -> Read<[u8; SIZE]> {

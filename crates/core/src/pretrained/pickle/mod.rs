@@ -1,316 +1,152 @@
-//! The part of Python's pickle format that `torch.save(model.state_dict())` uses, and nothing more.
+//! The part of Python's pickle format that `torch.save` uses for state dictionaries and plain values beside them.
 //!
-//! A pickle is a program for a stack machine that may call any Python function. This machine knows four: making an
-//! `OrderedDict`, naming a storage's element type, referring to a storage, and describing a tensor in it. Every other
-//! name is refused; nothing is ever executed. Instructions: protocol 2 of Python's `pickletools`.
+//! A pickle is a program for a stack machine that may call any Python function. This machine knows a handful: those that
+//! describe tensors and their storages, and some whose values no tensor depends on. Every other name is refused; nothing
+//! is ever executed.
 
+mod format;
+mod global;
 mod input;
+mod machine;
 
 use super::Read;
-use super::element::ElementType;
+pub(super) use format::Format;
 use input::Input;
+use machine::{Machine, Value};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
-/// Bytes of the archive that hold the elements of one or more tensors.
+/// Bytes of the file that hold the elements of one or more tensors.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Storage {
-    pub element: ElementType,
-    /// The name of its file under `data/`.
-    pub key: Rc<str>,
+    /// `None` where each tensor says it; the length is then in bytes.
+    pub format: Option<Format>,
+    /// Its name in the file.
+    pub key: Arc<str>,
     pub length: usize,
+    /// Which element counts as its first.
+    pub start: usize,
+}
+
+impl Storage {
+    /// How many bytes it has.
+    pub fn bytes(&self) -> Option<u64> {
+        (self.length as u64).checked_mul(self.format.map_or(1, |format| format.size() as u64))
+    }
 }
 
 /// Where a tensor's elements lie in a storage, counted in elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TensorLayout {
-    pub storage: Rc<Storage>,
+    pub storage: Arc<Storage>,
+    pub format: Format,
     pub offset: usize,
     pub shape: Vec<usize>,
     pub strides: Vec<usize>,
 }
 
+impl TensorLayout {
+    /// The storage's element that is the tensor's first.
+    pub fn start(&self) -> Option<usize> {
+        self.storage.start.checked_add(self.offset)
+    }
+}
+
+/// Tensors by name, in their order.
+type StateDict = Vec<(String, TensorLayout)>;
+
 /// Names and tensors of a pickled state dictionary, in its order; or what is wrong with it.
-pub(super) fn read_state_dict(pickle: &[u8]) -> Read<Vec<(String, TensorLayout)>> {
-    let mut machine = Machine { input: Input::new(pickle), ..Machine::default() };
-    while machine.step()? == Flow::Continue {}
-    let Value::Dict(dict) = machine.pop()? else {
-        return Err("expected a dictionary of tensors".into());
-    };
-    machine.dicts.swap_remove(dict).into_iter().map(state_dict_entry).collect()
+pub(super) fn read_state_dict(pickle: &[u8]) -> Read<StateDict> {
+    Ok(Pickles::new(pickle).state_dict()?.0)
 }
 
-fn state_dict_entry((key, value): (Value, Value)) -> Read<(String, TensorLayout)> {
-    match (key, value) {
-        (Value::Text(name), Value::Tensor(layout)) => Ok((name.to_string(), layout.as_ref().clone())),
-        (Value::Text(name), _) => Err(format!("entry `{name}` is not a tensor; expected a plain state dictionary")),
-        _ => Err("a key of the dictionary is not a string".into()),
-    }
-}
-
-/// Containers are indices into the machine's lists, so that dropping deeply nested ones needs no recursion and a
-/// dictionary that is filled after it was memorised is one dictionary.
-#[derive(Debug, Clone)]
-enum Value {
-    /// `None`, `True`, `False`: flags that no tensor's values depend on.
-    Flag,
-    Integer(i64),
-    Text(Rc<str>),
-    Tuple(usize),
-    Dict(usize),
-    Global(Global),
-    Storage(Rc<Storage>),
-    Tensor(Rc<TensorLayout>),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Global {
-    OrderedDict,
-    RebuildTensor,
-    StorageType(ElementType),
-}
-
-#[derive(PartialEq, Eq)]
-enum Flow {
-    Continue,
-    Stop,
-}
-
-#[derive(Default)]
-struct Machine<'a> {
+/// Pickles one after the other.
+pub(super) struct Pickles<'a> {
     input: Input<'a>,
-    stack: Vec<Value>,
-    /// Heights of the stack at which a list of arguments began.
-    marks: Vec<usize>,
-    memo: HashMap<u32, Value>,
-    tuples: Vec<Vec<Value>>,
-    dicts: Vec<Vec<(Value, Value)>>,
+    length: usize,
 }
 
-impl Machine<'_> {
-    /// Runs one instruction.
-    fn step(&mut self) -> Read<Flow> {
-        match self.input.byte()? {
-            b'.' => return Ok(Flow::Stop),                            // STOP
-            0x80 => self.protocol()?,                                 // PROTO
-            b'(' => self.marks.push(self.stack.len()),                // MARK
-            b'N' | 0x88 | 0x89 => self.stack.push(Value::Flag),       // NONE, NEWTRUE, NEWFALSE
-            b'K' => self.integer::<1>()?,                             // BININT1
-            b'M' => self.integer::<2>()?,                             // BININT2
-            b'J' => self.integer_32()?,                               // BININT
-            0x8A => self.long()?,                                     // LONG1
-            b'X' => self.text()?,                                     // BINUNICODE
-            b'c' => self.global()?,                                   // GLOBAL
-            b')' => self.tuple(self.stack.len()),                     // EMPTY_TUPLE
-            0x85 => self.tuple_of(1)?,                                // TUPLE1
-            0x86 => self.tuple_of(2)?,                                // TUPLE2
-            0x87 => self.tuple_of(3)?,                                // TUPLE3
-            b't' => self.tuple_from_mark()?,                          // TUPLE
-            b'}' => self.dict(),                                      // EMPTY_DICT
-            b's' => self.set_items(self.stack.len().checked_sub(2))?, // SETITEM
-            b'u' => self.set_items_from_mark()?,                      // SETITEMS
-            b'q' => self.memorise::<1>()?,                            // BINPUT
-            b'r' => self.memorise::<4>()?,                            // LONG_BINPUT
-            b'h' => self.recall::<1>()?,                              // BINGET
-            b'j' => self.recall::<4>()?,                              // LONG_BINGET
-            b'Q' => self.storage()?,                                  // BINPERSID
-            b'R' => self.call()?,                                     // REDUCE
-            b'b' => self.build()?,                                    // BUILD
-            other => return Err(format!("instruction 0x{other:02x} does not occur in a plain state dictionary")),
-        }
-        Ok(Flow::Continue)
+impl<'a> Pickles<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { input: Input::new(bytes), length: bytes.len() }
     }
 
-    fn protocol(&mut self) -> Read<()> {
-        match self.input.byte()? {
-            2 => Ok(()),
-            other => Err(format!("expected pickle protocol 2, which torch writes, got {other}")),
-        }
+    /// How many bytes were read.
+    pub fn position(&self) -> u64 {
+        (self.length - self.input.left()) as u64
     }
 
-    fn integer<const SIZE: usize>(&mut self) -> Read<()> {
-        let value = self.input.unsigned::<SIZE>()?;
-        self.stack.push(Value::Integer(i64::from(value)));
-        Ok(())
+    pub fn skip(&mut self) -> Read<()> {
+        self.run().map(drop)
     }
 
-    fn integer_32(&mut self) -> Read<()> {
-        let value = i32::from_le_bytes(self.input.array()?);
-        self.stack.push(Value::Integer(i64::from(value)));
-        Ok(())
+    pub fn state_dict(&mut self) -> Read<(StateDict, HashMap<Arc<str>, Arc<Storage>>)> {
+        let (mut machine, value) = self.run()?;
+        let Value::Dict(dict) = value else { return Err("expected a dictionary of tensors".into()) };
+        let dict = state_dict_in(&machine, dict);
+        let entries = machine.dicts.get_mut(dict).map(std::mem::take).unwrap_or_default();
+        let tensors = entries.into_iter().filter_map(state_dict_entry).collect::<Read<_>>()?;
+        Ok((tensors, machine.storages))
     }
 
-    /// Two's complement of up to eight bytes.
-    fn long(&mut self) -> Read<()> {
-        let length = usize::from(self.input.byte()?);
-        let digits = self.input.bytes(length)?;
-        let negative = digits.last().is_some_and(|high| high & 0x80 != 0);
-        let mut extended = [if negative { 0xFF } else { 0 }; 8];
-        extended.get_mut(..length).ok_or("an integer has more than 64 bits")?.copy_from_slice(digits);
-        self.stack.push(Value::Integer(i64::from_le_bytes(extended)));
-        Ok(())
-    }
-
-    fn text(&mut self) -> Read<()> {
-        let length = u32::from_le_bytes(self.input.array()?) as usize;
-        let text = std::str::from_utf8(self.input.bytes(length)?).map_err(|_| "a string is not UTF-8")?;
-        self.stack.push(Value::Text(text.into()));
-        Ok(())
-    }
-
-    fn global(&mut self) -> Read<()> {
-        let (module, name) = (self.input.line()?, self.input.line()?);
-        let global = match (module, name) {
-            ("collections", "OrderedDict") => Global::OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2") => Global::RebuildTensor,
-            ("torch", "FloatStorage") => Global::StorageType(ElementType::F32),
-            ("torch", "HalfStorage") => Global::StorageType(ElementType::F16),
-            ("torch", "BFloat16Storage") => Global::StorageType(ElementType::BF16),
-            ("torch", "DoubleStorage") => Global::StorageType(ElementType::F64),
-            ("torch", "LongStorage") => Global::StorageType(ElementType::I64),
-            _ => {
-                let refusal = "which does not belong in a plain state dictionary; nothing of it was run";
-                return Err(format!("the file asks Python for `{module}.{name}`, {refusal}"));
-            }
+    /// A list of strings.
+    pub fn texts(&mut self) -> Read<Vec<Arc<str>>> {
+        let (mut machine, value) = self.run()?;
+        let Value::Tuple(list) = value else { return Err("expected the list of storages".into()) };
+        let items = machine.tuples.get_mut(list).map(std::mem::take).unwrap_or_default();
+        let text = |item| match item {
+            Value::Text(text) => Ok(text),
+            _ => Err("the name of a storage is not a string".into()),
         };
-        self.stack.push(Value::Global(global));
-        Ok(())
+        items.into_iter().map(text).collect()
     }
 
-    /// Replaces the stack from `start` on by one tuple.
-    fn tuple(&mut self, start: usize) {
-        let items = self.stack.drain(start.min(self.stack.len())..).collect();
-        self.tuples.push(items);
-        self.stack.push(Value::Tuple(self.tuples.len() - 1));
-    }
-
-    fn tuple_of(&mut self, count: usize) -> Read<()> {
-        self.tuple(self.stack.len().checked_sub(count).ok_or_else(underflow)?);
-        Ok(())
-    }
-
-    fn tuple_from_mark(&mut self) -> Read<()> {
-        let start = self.marks.pop().ok_or_else(underflow)?;
-        self.tuple(start);
-        Ok(())
-    }
-
-    fn dict(&mut self) {
-        self.dicts.push(Vec::new());
-        self.stack.push(Value::Dict(self.dicts.len() - 1));
-    }
-
-    /// Moves the keys and values from `start` on into the dictionary below them.
-    fn set_items(&mut self, start: Option<usize>) -> Read<()> {
-        let start = start.filter(|start| *start <= self.stack.len()).ok_or_else(underflow)?;
-        let mut items = self.stack.split_off(start).into_iter();
-        let Some(Value::Dict(dict)) = self.stack.last() else {
-            return Err("entries are added to something that is not a dictionary".into());
-        };
-        let dict = self.dicts.get_mut(*dict).ok_or_else(underflow)?;
-        while let Some(key) = items.next() {
-            dict.push((key, items.next().ok_or("a key without a value")?));
-        }
-        Ok(())
-    }
-
-    fn set_items_from_mark(&mut self) -> Read<()> {
-        let start = self.marks.pop();
-        self.set_items(start)
-    }
-
-    fn memorise<const SIZE: usize>(&mut self) -> Read<()> {
-        let index = self.input.unsigned::<SIZE>()?;
-        let value = self.stack.last().cloned().ok_or_else(underflow)?;
-        self.memo.insert(index, value);
-        Ok(())
-    }
-
-    fn recall<const SIZE: usize>(&mut self) -> Read<()> {
-        let index = self.input.unsigned::<SIZE>()?;
-        let value = self.memo.get(&index).cloned().ok_or("a value is used before it was made")?;
-        self.stack.push(value);
-        Ok(())
-    }
-
-    /// A persistent id: `("storage", torch.FloatStorage, key, device, length)`.
-    fn storage(&mut self) -> Read<()> {
-        let storage = match self.pop_tuple()? {
-            [Value::Text(kind), Value::Global(Global::StorageType(element)), Value::Text(key), _, length]
-                if &**kind == "storage" =>
-            {
-                Storage { element: *element, key: key.clone(), length: size(length)? }
-            }
-            _ => return Err("a reference to a storage is malformed".into()),
-        };
-        self.stack.push(Value::Storage(Rc::new(storage)));
-        Ok(())
-    }
-
-    fn call(&mut self) -> Read<()> {
-        let arguments = self.pop()?;
-        let function = self.pop()?;
-        self.stack.push(arguments);
-        match function {
-            Value::Global(Global::RebuildTensor) => self.rebuild_tensor(),
-            Value::Global(Global::OrderedDict) if self.pop_tuple()?.is_empty() => {
-                self.dict();
-                Ok(())
-            }
-            _ => Err("something is called that is not a function of a state dictionary".into()),
-        }
-    }
-
-    /// `_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks[, metadata])`.
-    fn rebuild_tensor(&mut self) -> Read<()> {
-        let [Value::Storage(storage), offset, Value::Tuple(shape), Value::Tuple(strides), ..] = self.pop_tuple()?
-        else {
-            return Err("a tensor is described in an unknown way".into());
-        };
-        let (storage, offset, shape, strides) = (storage.clone(), size(offset)?, *shape, *strides);
-        let layout = TensorLayout { storage, offset, shape: self.sizes(shape)?, strides: self.sizes(strides)? };
-        self.stack.push(Value::Tensor(Rc::new(layout)));
-        Ok(())
-    }
-
-    fn sizes(&self, tuple: usize) -> Read<Vec<usize>> {
-        self.tuples.get(tuple).ok_or_else(underflow)?.iter().map(size).collect()
-    }
-
-    /// Attributes of a dictionary (`_metadata`: versions of the modules) are read and left out.
-    fn build(&mut self) -> Read<()> {
-        self.pop()?;
-        match self.stack.last() {
-            Some(Value::Dict(_)) => Ok(()),
-            _ => Err("attributes are set on something that is not a dictionary".into()),
-        }
-    }
-
-    fn pop(&mut self) -> Read<Value> {
-        self.stack.pop().ok_or_else(underflow)
-    }
-
-    fn pop_tuple(&mut self) -> Read<&[Value]> {
-        match self.pop()? {
-            Value::Tuple(index) => self.tuples.get(index).map(Vec::as_slice).ok_or_else(underflow),
-            _ => Err("expected a tuple of arguments".into()),
-        }
+    fn run(&mut self) -> Read<(Machine<'a>, Value)> {
+        let mut machine = Machine::new(self.input);
+        let value = machine.run()?;
+        self.input = machine.input;
+        Ok((machine, value))
     }
 }
 
-fn size(value: &Value) -> Read<usize> {
-    match value {
-        Value::Integer(number) => usize::try_from(*number).map_err(|_| format!("{number} is not a size")),
-        _ => Err("a size is not an integer".into()),
+/// Under which key trainers put the weights, beside their own state.
+const WRAPPERS: [&str; 3] = ["state_dict", "model", "module"];
+/// A dictionary may contain itself.
+const DEEPEST_WRAPPER: usize = 4;
+
+/// The dictionary itself, or, where none of its entries is a tensor, the one under the key of a wrapper.
+fn state_dict_in(machine: &Machine, root: usize) -> usize {
+    let mut dict = root;
+    for _ in 0..DEEPEST_WRAPPER {
+        let entries = machine.dicts.get(dict).map(Vec::as_slice).unwrap_or_default();
+        let inner = WRAPPERS.iter().find_map(|wrapper| {
+            entries.iter().find_map(|entry| match entry {
+                (Value::Text(key), Value::Dict(inner)) if &**key == *wrapper => Some(*inner),
+                _ => None,
+            })
+        });
+        let has_tensor = entries.iter().any(|(_, value)| matches!(value, Value::Tensor(_)));
+        match inner.filter(|_| !has_tensor) {
+            Some(inner) => dict = inner,
+            None => break,
+        }
     }
+    dict
 }
 
-fn underflow() -> String {
-    "the list of tensors is malformed".into()
+/// What is no tensor (numbers, strings, lists, other dictionaries) is left out.
+fn state_dict_entry((key, value): (Value, Value)) -> Option<Read<(String, TensorLayout)>> {
+    match (key, value) {
+        (Value::Text(name), Value::Tensor(layout)) => Some(Ok((name.to_string(), layout.as_ref().clone()))),
+        (Value::Text(_), _) => None,
+        (_, Value::Tensor(_)) => Some(Err("a key of the dictionary is not a string".into())),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::element::ElementType;
     use super::*;
 
     /// `{"a": _rebuild_tensor_v2(storage("FloatStorage", "7", 6), 1, (2, 2), (3, 1), False, OrderedDict())}` with the
@@ -334,8 +170,9 @@ mod tests {
 
     #[test]
     fn a_tensor_is_described_by_storage_offset_shape_and_strides() {
-        let storage = Rc::new(Storage { element: ElementType::F32, key: "7".into(), length: 6 });
-        let layout = TensorLayout { storage, offset: 1, shape: vec![2, 2], strides: vec![3, 1] };
+        let format = Format::Known(ElementType::F32);
+        let storage = Arc::new(Storage { format: Some(format), key: "7".into(), length: 6, start: 0 });
+        let layout = TensorLayout { storage, format, offset: 1, shape: vec![2, 2], strides: vec![3, 1] };
         assert_eq!(read_state_dict(&state_dict(b"u.")).unwrap(), [("a".to_owned(), layout)]);
     }
 
@@ -358,9 +195,9 @@ mod tests {
     fn malformed_programs_are_refused() {
         for (pickle, expected) in [
             (&b""[..], "cut off"),
-            (b"\x80\x04", "expected pickle protocol 2"),
+            (b"\x80\x06", "expected pickle protocol 0 to 5"),
             (b"\x80\x02N.", "expected a dictionary of tensors"),
-            (b"\x80\x02]", "instruction 0x5d"),
+            (b"\x80\x02o", "instruction 0x6f"),
             (b".", "malformed"),
             (b"t", "malformed"),
             (b"u", "malformed"),
@@ -368,8 +205,6 @@ mod tests {
             (b"Ns", "malformed"),
             (b"(NNu", "not a dictionary"),
             (b"}(Nu", "a key without a value"),
-            (b"}NNs.", "a key of the dictionary is not a string"),
-            (b"}X\x01\x00\x00\x00aNs.", "entry `a` is not a tensor"),
             (b"h\x05", "used before it was made"),
             (b"NR", "malformed"),
             (b"NNR", "not a function"),
@@ -378,7 +213,6 @@ mod tests {
             (b"NNb", "not a dictionary"),
             (b"X\xff\xff\xff\xff", "cut off"),
             (b"X\x01\x00\x00\x00\xff", "not UTF-8"),
-            (b"\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01", "more than 64 bits"),
             (b"ctorch", "cut off"),
         ] {
             assert!(problem(pickle).contains(expected), "{pickle:?}: {}", problem(pickle));

@@ -296,12 +296,36 @@ describe("fromPretrained", () => {
     await expectSamePictures(picked);
   });
 
+  test("refuses a file in place of its folder, and no path at all", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "emberwing-"));
+    const file = join(directory, "pipeline.json");
+    await writeFile(file, "{}");
+    await expect(DDPMPipeline.fromPretrained(file)).rejects.toMatchObject({
+      code: "InvalidFile",
+      message: expect.stringContaining("it is a file, expected a folder"),
+    });
+    await expect(DDPMPipeline.fromPretrained("")).rejects.toMatchObject({ code: "InvalidArgument" });
+  });
+
   test.each<[string, (folder: string) => Promise<unknown>, EmberwingError["code"], RegExp]>([
     [
       "no model_index.json",
       (folder) => rm(join(folder, "model_index.json")),
       "MissingFile",
-      /model_index\.json.*found/,
+      /expected model_index\.json, found unet\/ and scheduler\/: .*is missing/,
+    ],
+    [
+      "no unet/",
+      (folder) => rm(join(folder, "unet"), { recursive: true }),
+      "MissingFile",
+      /expected the folder unet\//,
+    ],
+    [
+      "a part that is no pair",
+      (folder) =>
+        writeFile(join(folder, "model_index.json"), '{"_class_name": "DDPMPipeline", "unet": ["diffusers", 5]}'),
+      "InvalidFile",
+      /model_index\.json: unet: expected \[library, class\], got \["diffusers", 5\]/,
     ],
     [
       "no weights",

@@ -70,12 +70,27 @@ export function invalidArgument(argument: string, expected: string, got: unknown
   return new EmberwingError("InvalidArgument", `${argument}: expected ${expected}, got ${describe(got)}`);
 }
 
-/** A value in a message: short, and with strings told from other things. */
-export function describe(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (value === null || typeof value !== "object") return String(value);
-  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes)`;
-  if (Array.isArray(value))
-    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(", ")}]`;
-  return `an object with ${Object.keys(value).join(", ") || "no keys"}`;
+/** What kind of object a value is, also where its class is another window's. */
+export function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
 }
+
+const LONGEST_TEXT = 60;
+
+/** A value in a message: short, and with strings told from other things. */
+export function describe(value: unknown, depth?: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value).slice(0, LONGEST_TEXT);
+  if (typeof value === "function") return "a function";
+  if (typeof value === "bigint") return `${value}n`;
+  if (value === null || typeof value !== "object") return String(value);
+  if (ArrayBuffer.isView(value)) return `${tagOf(value)}(${value.byteLength} bytes)`;
+  if (Array.isArray(value)) {
+    if (value.length > 8 || depth === NESTED) return `an array of ${value.length}`;
+    return `[${Array.from(value, (item) => describe(item, NESTED)).join(", ")}]`;
+  }
+  const tag = tagOf(value);
+  return tag === "Object" ? `an object with ${Object.keys(value).join(", ") || "no keys"}` : `an object of ${tag}`;
+}
+
+/** Arrays in arrays are not shown: one may hold itself. */
+const NESTED = Symbol();

@@ -1,10 +1,10 @@
 /** Pictures: bytes that can be looked at, saved, and turned into the numbers that models see. */
 import { call } from "./engine.js";
 import { invalidArgument } from "./errors.js";
-import { checkOptions } from "./options.js";
+import { checkInteger, checkOptions, checkPath } from "./options.js";
 import { encodedPicture, type PictureSource, takePicture } from "./picture-sources.js";
 import { files } from "./platform/files.js";
-import { checkTensor, elementCount, type Tensor } from "./tensor.js";
+import { checkBytes, checkTensor, elementCount, type Tensor } from "./tensor.js";
 
 /** The fields of a canvas's `ImageData`; in a page it is one. */
 export interface ImageDataLike {
@@ -31,6 +31,9 @@ export class Image {
 
   constructor(data: Uint8Array, width: number, height: number, channels: number) {
     if (channels !== 1 && channels !== 3) throw invalidArgument("channels", "1 (grey) or 3 (RGB)", channels);
+    checkInteger("width", width, 1);
+    checkInteger("height", height, 1);
+    if (!(data instanceof Uint8Array)) throw invalidArgument("data", "a Uint8Array", data);
     const expected = width * height * channels;
     if (data.length !== expected) {
       throw invalidArgument("data", `${expected} bytes for ${width}×${height}×${channels}`, `${data.length} bytes`);
@@ -48,6 +51,7 @@ export class Image {
    * @throws `InvalidImage` where the bytes are no such picture.
    */
   static decode(bytes: Uint8Array, name = "image"): Image {
+    checkBytes("bytes", bytes);
     const decoded = call((core) => core.decodeImage(name, bytes));
     return new Image(decoded.data(), decoded.width(), decoded.height(), decoded.channels());
   }
@@ -79,6 +83,7 @@ export class Image {
 
   /** Writes a PNG or JPEG, as the path's extension says. */
   async save(path: string): Promise<void> {
+    checkPath("path", path, "a name that ends in .png, .jpg or .jpeg");
     const target = files(`saving ${path}`);
     await target.write(path, this.#encode(path));
   }
@@ -165,6 +170,8 @@ export interface ImageGridOptions {
 export function imageGrid(images: readonly Image[], options: ImageGridOptions = {}): Image {
   checkOptions("options", options, ["columns", "padding", "background"]);
   const { columns = 8, padding = 2, background = 0 } = options;
+  const isList = Array.isArray(images) && images.every((image) => image instanceof Image);
+  if (!isList) throw invalidArgument("images", "an array of images", images);
   const [first] = images;
   if (!first) throw invalidArgument("images", "at least one image", "none");
   const odd = images.find(({ width, height }) => width !== first.width || height !== first.height);

@@ -19,6 +19,8 @@ export class IntTensor implements Iterable<number> {
   readonly shape: number[];
 
   constructor(data: Int32Array, shape: number[]) {
+    if (!(data instanceof Int32Array)) throw invalidArgument("data", "an Int32Array", data);
+    checkShape("shape", shape);
     checkCount("data", data.length, shape);
     this.data = data;
     this.shape = shape;
@@ -73,9 +75,13 @@ export function isDetached({ buffer }: ArrayBufferView): boolean {
 
 /** Bytes as they are now. */
 export function takeBytes(argument: string, content: Uint8Array): Uint8Array {
+  checkBytes(argument, content);
+  return new Uint8Array(content);
+}
+
+export function checkBytes(argument: string, content: Uint8Array): void {
   if (!(content instanceof Uint8Array)) throw invalidArgument(argument, "a Uint8Array", content);
   checkAttached(argument, content);
-  return new Uint8Array(content);
 }
 
 /** The values as they are now: the core reads them once the calls before this one have settled. */
@@ -98,10 +104,14 @@ export function perSampleValues(
   argument: string,
   value: PerSample | Float32Array,
 ): readonly number[] | Int32Array | Float32Array {
-  if (typeof value === "number") return [value];
+  if (Number.isFinite(value)) return [value as number];
   const isList = Array.isArray(value) || ArrayBuffer.isView(value);
   const values = isList ? value : (value as Tensor | undefined)?.data;
-  if (Array.isArray(values)) return values;
+  if (Array.isArray(values)) {
+    const wrong = values.findIndex((item) => !Number.isFinite(item));
+    if (wrong >= 0) throw invalidArgument(`${argument}[${wrong}]`, "a number", values[wrong]);
+    return values;
+  }
   if (values instanceof Int32Array || values instanceof Float32Array) {
     checkAttached(argument, values);
     return values;

@@ -1,7 +1,7 @@
 import type { DataLoaderHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import type { DataLoaderOptions as LoaderOptions } from "../generated/DataLoaderOptions.js";
-import { checkInstance, toJson } from "../options.js";
+import { checkBag, checkInstance, toJson } from "../options.js";
 import { type RandomOptions, resolveGenerator } from "../random/generator.js";
 import { elementCount, type Tensor } from "../tensor.js";
 import { Dataset } from "./dataset.js";
@@ -30,6 +30,7 @@ export class DataLoader implements AsyncIterable<Batch> {
   #next: DataLoaderHandle | undefined;
 
   constructor(dataset: Dataset, options: DataLoaderOptions = {}) {
+    checkBag("options", options);
     const { seed, generator, ...settings } = options;
     checkInstance("dataset", dataset, "a Dataset", Dataset);
     const { handle } = resolveGenerator({ seed, generator });

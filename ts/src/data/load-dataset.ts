@@ -4,7 +4,7 @@ import { call, enqueue } from "../engine.js";
 import { invalidArgument } from "../errors.js";
 import type { DatasetOptions } from "../generated/DatasetOptions.js";
 import { isHubSource } from "../hub/hub-repo.js";
-import { checkInteger, checkOptions, toJson } from "../options.js";
+import { checkBag, checkInteger, checkOptions, toJson } from "../options.js";
 import { type PictureSource, takePicture } from "../picture-sources.js";
 import { readerOf } from "../platform/files.js";
 import type { HubOptions } from "../platform/hub.js";
@@ -74,6 +74,7 @@ const HUB = ["revision", "token", "onProgress"] as const;
  * console.log(dataset.length, dataset.shape); // 1000 [3, 32, 32]
  */
 export async function loadDataset(source: DatasetSource, options: LoadDatasetOptions = {}): Promise<Dataset> {
+  checkBag("options", options);
   const { size, seed, imageColumn, shape, classLabels, ...others } = options;
   const { strict, onWarning, signal, streaming, revision, token, onProgress, ...preprocessing } = others;
   const ofImages = { strict, onWarning, signal, streaming, revision, token, onProgress };
@@ -156,7 +157,7 @@ function fillFromPixels(source: Float32Array): Source["fill"] {
 /** One label an image, where there are any. */
 function givenLabels({ classLabels }: SourceOptions, count: number): readonly ClassLabel[] | undefined {
   if (classLabels === undefined) return undefined;
-  if (typeof classLabels !== "string" && classLabels.length === count) return [...classLabels];
+  if (Array.isArray(classLabels) && classLabels.length === count) return [...classLabels];
   throw invalidArgument("classLabels", `an array of ${count}, one for each image`, classLabels);
 }
 

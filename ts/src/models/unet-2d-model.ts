@@ -1,9 +1,10 @@
 import type { Callback } from "../callback.js";
 import type { UNet2DModelHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
+import { invalidArgument } from "../errors.js";
 import type { FloatType } from "../float-type.js";
 import type { UNet2DModelConfig } from "../generated/UNet2DModelConfig.js";
-import { checkOptions, toJson } from "../options.js";
+import { checkNumber, checkOptions, toJson } from "../options.js";
 import type { HubOptions } from "../platform/hub.js";
 import {
   openDestination,
@@ -237,6 +238,8 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
     checkSameShape("target", target, "the model's output", this.#outputShape(sample));
     const t = floats("timesteps", timesteps);
     const labels = floats("classLabels", classLabels);
+    const isList = Array.isArray(weights) || weights instanceof Float32Array;
+    if (!isList) throw invalidArgument("weights", "an array of numbers", weights);
     const factors = floats("weights", weights);
     const [values, sizes, wanted] = [takeValues(sample), shapeOf(sample), takeValues(target)];
     const loss = await enqueue(() => this.handle.backward(values, sizes, t, wanted, factors, labels));
@@ -263,7 +266,8 @@ export class UNet2DModel extends Resource<UNet2DModelHandle> {
    *
    * @returns Their length before.
    */
-  clipGradNorm(maxNorm: number): Promise<number> {
+  async clipGradNorm(maxNorm: number): Promise<number> {
+    checkNumber("maxNorm", maxNorm);
     return enqueue(() => this.handle.clipGradNorm(maxNorm));
   }
 

@@ -1,5 +1,5 @@
 import { DDIMScheduler } from "../schedulers/ddim-scheduler.js";
-import { type UnconditionalComponents, UnconditionalPipeline } from "./unconditional-pipeline.js";
+import { checkComponents, type UnconditionalComponents, UnconditionalPipeline } from "./unconditional-pipeline.js";
 
 /**
  * Unconditional image generation as DDIM does it: 50 steps, deterministic after the first noise. Another scheduler
@@ -11,7 +11,8 @@ import { type UnconditionalComponents, UnconditionalPipeline } from "./unconditi
 export class DDIMPipeline extends UnconditionalPipeline {
   static override readonly className = "DDIMPipeline";
 
-  constructor({ unet, scheduler }: UnconditionalComponents) {
+  constructor(components: UnconditionalComponents) {
+    const { unet, scheduler } = checkComponents(components);
     const ddim = scheduler instanceof DDIMScheduler ? scheduler : DDIMScheduler.fromConfig(scheduler);
     super({ unet, scheduler: ddim }, 50);
   }

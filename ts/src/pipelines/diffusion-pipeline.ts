@@ -1,4 +1,5 @@
 import type { Callback } from "../callback.js";
+import { EmberwingError } from "../errors.js";
 import { checkRepoId, type HubRepo } from "../hub/hub-repo.js";
 import { MODEL_CARD, MODEL_CARD_OPTIONS, type ModelCardOptions, modelCard, SAMPLES } from "../hub/model-card.js";
 import type { Image } from "../images.js";
@@ -109,7 +110,7 @@ export abstract class DiffusionPipeline {
     checkOptions("options", options, ["device", "dtype", "variant", "onWarning", ...HUB_OPTIONS]);
     const { device, dtype, variant, onWarning, ...hubOptions } = options;
     const folder = openFolder(source, hubOptions);
-    const index = parseModelIndex(await readText(folder, MODEL_INDEX));
+    const index = parseModelIndex(await readModelIndex(folder));
     // Loaded here: the registry's classes extend this one.
     const { findPipeline, loadComponent } = await import("./registry.js");
     const construct = findPipeline((this as object) === DiffusionPipeline ? index.className : this.className);
@@ -151,10 +152,10 @@ export abstract class DiffusionPipeline {
    * const { url } = await pipeline.pushToHub("me/butterflies", { modelCard: { license: "apache-2.0", samples } });
    */
   async pushToHub(repoId: string, options: PushToHubOptions = {}): Promise<PushResult> {
-    const { token, signal, onProgress, private: isPrivate = false, modelCard: card = {}, ...others } = options;
-    checkOptions("options", others, ["commitMessage"]);
+    checkOptions("options", options, ["token", "signal", "onProgress", "private", "modelCard", "commitMessage"]);
+    const { token, signal, onProgress, private: isPrivate = false, modelCard: card = {} } = options;
     checkOptions("modelCard", card, MODEL_CARD_OPTIONS);
-    const { commitMessage: message = `Upload ${className(this)} with emberwing` } = others;
+    const { commitMessage: message = `Upload ${className(this)} with emberwing` } = options;
     const samples = card.samples?.toPNG(); // as it is now
     const door = hub(`pushing to ${repoId}`);
     const asked: HubRepo = { type: "model", id: checkRepoId("repoId", repoId) };
@@ -186,8 +187,30 @@ function className(part: object): string {
 
 const baseName = (path: string): string => path.replace(/^.*\//, "");
 
+async function readModelIndex(folder: PretrainedFolder): Promise<string> {
+  const names = (await folder.fileNames()) ?? [];
+  if (names.includes(MODEL_INDEX)) return readText(folder, MODEL_INDEX);
+  const there: string[] = [];
+  for (const part of ["unet", "scheduler"]) {
+    if ((await folder.subfolder(part).fileNames()) !== undefined) there.push(`${part}/`);
+  }
+  if (there.length === 0) return readText(folder, MODEL_INDEX);
+  throw new EmberwingError(
+    "MissingFile",
+    `${folder.path}: expected ${MODEL_INDEX}, found ${there.join(" and ")}: a pipeline's folder whose ${MODEL_INDEX} is missing`,
+  );
+}
+
+const CONFIGS = ["config.json", "scheduler_config.json"];
+
 /** Flat repositories keep the files of all parts in the root. */
 async function componentFolder(root: PretrainedFolder, name: string): Promise<PretrainedFolder> {
   const folder = root.subfolder(name);
-  return (await folder.fileNames()) === undefined ? root : folder;
+  if ((await folder.fileNames()) !== undefined) return folder;
+  const names = (await root.fileNames()) ?? [];
+  if (names.some((file) => CONFIGS.includes(file))) return root;
+  throw new EmberwingError(
+    "MissingFile",
+    `${root.path}: expected the folder ${name}/, a part that ${MODEL_INDEX} names; beside it lie ${names.join(", ")}`,
+  );
 }

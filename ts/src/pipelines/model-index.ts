@@ -18,9 +18,17 @@ export function parseModelIndex(text: string): ModelIndex {
   const content: unknown = JSON.parse(call((core) => core.parsePythonJson(MODEL_INDEX, text)));
   const { _class_name: className, ...entries } = (content ?? {}) as Record<string, unknown>;
   if (typeof className !== "string") {
-    throw new EmberwingError("InvalidFile", `${MODEL_INDEX}: expected a \`_class_name\` with the pipeline's class`);
+    const problem = `${MODEL_INDEX}: _class_name: expected the name of the pipeline's class, got ${describe(className)}`;
+    throw new EmberwingError("InvalidFile", problem);
   }
   // Pairs [library, class] are parts, [null, null] absent ones; all else are options of the pipeline.
+  for (const [name, value] of Object.entries(entries)) {
+    const isPair = Array.isArray(value) && value.length === 2;
+    if (isPair && !value.every((item) => item === null) && !value.every((item) => typeof item === "string")) {
+      const problem = `${MODEL_INDEX}: ${name}: expected [library, class], got ${describe(value)}`;
+      throw new EmberwingError("InvalidFile", problem);
+    }
+  }
   const pairs = Object.entries(entries).filter(([, value]) => Array.isArray(value) && typeof value[1] === "string");
   const strange = pairs.find(([name]) => !PART_NAME.test(name));
   if (strange) {

@@ -1,15 +1,14 @@
 import type { Image } from "../images.js";
-import { UNet2DModel } from "../models/unet-2d-model.js";
-import { checkInstance, checkOptions } from "../options.js";
+import type { UNet2DModel } from "../models/unet-2d-model.js";
+import { checkOptions } from "../options.js";
 import { resolveGenerator } from "../random/generator.js";
 import { RePaintScheduler } from "../schedulers/repaint-scheduler.js";
-import { Scheduler } from "../schedulers/scheduler.js";
 import type { Tensor } from "../tensor.js";
 import { denoise } from "./denoising.js";
 import { DiffusionPipeline, type GenerateOptions } from "./diffusion-pipeline.js";
 import { masksOf, type PictureInput, picturesOf } from "./picture-input.js";
 import { checkOutputType, outputOf } from "./pipeline-output.js";
-import type { UnconditionalComponents } from "./unconditional-pipeline.js";
+import { checkComponents, type UnconditionalComponents } from "./unconditional-pipeline.js";
 
 export interface RePaintGenerateOptions extends GenerateOptions {
   /** The picture that is known in part; a tensor has values in [−1, 1]. */
@@ -43,10 +42,9 @@ export class RePaintPipeline extends DiffusionPipeline {
   readonly unet: UNet2DModel;
   readonly scheduler: RePaintScheduler;
 
-  constructor({ unet, scheduler }: UnconditionalComponents) {
+  constructor(components: UnconditionalComponents) {
     super();
-    checkInstance("unet", unet, "a UNet2DModel", UNet2DModel);
-    checkInstance("scheduler", scheduler, "a scheduler", Scheduler);
+    const { unet, scheduler } = checkComponents(components);
     this.unet = unet;
     this.scheduler = scheduler instanceof RePaintScheduler ? scheduler : RePaintScheduler.fromConfig(scheduler);
   }

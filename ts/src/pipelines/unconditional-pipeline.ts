@@ -1,5 +1,5 @@
 import { call } from "../engine.js";
-import { EmberwingError, invalidArgument } from "../errors.js";
+import { EmberwingError, invalidArgument, tagOf } from "../errors.js";
 import type { Image } from "../images.js";
 import { UNet2DModel } from "../models/unet-2d-model.js";
 import { checkInstance, checkInteger, checkOptions } from "../options.js";
@@ -33,6 +33,13 @@ export interface UnconditionalGenerateOptions extends GenerateOptions {
   strength?: number;
 }
 
+export function checkComponents(components: UnconditionalComponents): UnconditionalComponents {
+  if (tagOf(components) !== "Object") throw invalidArgument("components", "{ unet, scheduler }", components);
+  checkInstance("unet", components.unet, "a UNet2DModel", UNet2DModel);
+  checkInstance("scheduler", components.scheduler, "a scheduler", Scheduler);
+  return components;
+}
+
 const DEFAULT_STRENGTH = 0.8;
 
 /** Images from noise alone, or from other images; what DDPM and DDIM pipelines share. */
@@ -42,10 +49,9 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
   scheduler: Scheduler;
   readonly #defaultSteps: number;
 
-  constructor({ unet, scheduler }: UnconditionalComponents, defaultSteps: number) {
+  constructor(components: UnconditionalComponents, defaultSteps: number) {
     super();
-    checkInstance("unet", unet, "a UNet2DModel", UNet2DModel);
-    checkInstance("scheduler", scheduler, "a scheduler", Scheduler);
+    const { unet, scheduler } = checkComponents(components);
     this.unet = unet;
     this.scheduler = scheduler;
     this.#defaultSteps = defaultSteps;
@@ -70,7 +76,7 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
     checkOptions("options", options, GENERATE_OPTIONS);
     const { classLabels = [], numPerClass = 1, numInferenceSteps = this.#defaultSteps, eta, seed, generator } = options;
     checkOutputType(options.outputType);
-    checkInteger("numPerClass", numPerClass, 1);
+    checkClassLabels(classLabels);
     const labels = classLabels.flatMap((label) => new Array<number>(numPerClass).fill(label));
     const batchSize = batchSizeOf(options, labels);
     options.signal?.throwIfAborted();
@@ -112,6 +118,13 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
     }
     return [inChannels, ...(typeof sampleSize === "number" ? [sampleSize, sampleSize] : sampleSize)];
   }
+}
+
+function checkClassLabels(labels: readonly number[]): void {
+  if (!Array.isArray(labels)) throw invalidArgument("classLabels", "an array of class numbers", labels);
+  labels.forEach((label, index) => {
+    checkInteger(`classLabels[${index}]`, label, 0);
+  });
 }
 
 /** As the caller says, or one for each label; undefined where both are silent. */

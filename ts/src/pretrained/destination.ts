@@ -30,10 +30,10 @@ export interface SaveFolder {
 }
 
 export function openDestination(target: SaveTarget): SaveFolder {
-  if (typeof target === "string") return pathDestination(files(`saving ${target}`), target);
+  if (typeof target === "string" && target !== "") return pathDestination(files(`saving ${target}`), target);
   if (target instanceof Map) return memoryDestination(target, "");
   if (isDirectoryHandle(target)) return pathDestination(directoryFiles(target), "");
-  if (typeof (target as Partial<SaveFolder>)?.saveFolder === "function") return target;
+  if (typeof (target as Partial<SaveFolder>)?.saveFolder === "function") return target as SaveFolder;
   throw invalidArgument("target", "a folder's path, a FileSystemDirectoryHandle or a Map", target);
 }
 

@@ -46,9 +46,10 @@ export function openFolder(source: PretrainedSource, options: HubOptions = {}): 
   if (isHubSource(source)) return hubFolder(source, options);
   const meaningless = (["revision", "token"] as const).find((key) => options[key] !== undefined);
   if (meaningless) throw invalidArgument(meaningless, 'a source on the hub, "hub:owner/name", beside it', "another");
-  if (typeof source === "string") return diskFolder(files(`loading ${source}`), source);
+  if (typeof source === "string" && source !== "") return diskFolder(files(`loading ${source}`), source);
   if (source instanceof Map) return memoryFolder(takeContents(source), "");
-  if (Array.isArray(source)) return memoryFolder(filesByPath(source), "");
+  if (Array.isArray(source) && source.every((file) => file instanceof Blob))
+    return memoryFolder(filesByPath(source as readonly unknown[] as readonly File[]), "");
   if (source instanceof Blob) return zipFolder(source);
   if (source instanceof URL) return webFolder(source);
   if (isDirectoryHandle(source)) return diskFolder(directoryFiles(source), "");

@@ -19,7 +19,9 @@ export class Generator {
 
   /** @param seed An integer from 0 to 2^53 − 1. */
   constructor(seed: number) {
-    checkInteger("seed", seed, 0);
+    if (!(Number.isSafeInteger(seed) && seed >= 0)) {
+      throw invalidArgument("seed", `an integer from 0 to ${Number.MAX_SAFE_INTEGER} (2^53 − 1)`, seed);
+    }
     this.handle = call((core) => new core.Generator(seed));
   }
 
@@ -41,6 +43,8 @@ export class Generator {
   /** Uniform integers from `low` to `high - 1`. */
   randint(low: number, high: number, shape: readonly number[]): IntTensor {
     checkShape("shape", shape);
+    checkInteger("low", low, Number.MIN_SAFE_INTEGER);
+    checkInteger("high", high, Number.MIN_SAFE_INTEGER);
     if (!(low < high)) throw invalidArgument("high", `an integer above low, which is ${low}`, high);
     return new IntTensor(
       call(() => this.handle.randint(low, high, elementCount(shape))),
@@ -87,5 +91,5 @@ export function resolveGenerator({ seed, generator }: RandomOptions): Generator 
     throw new EmberwingError("InvalidArgument", "seed, generator: expected at most one of the two, got both");
   }
   if (generator !== undefined) checkInstance("generator", generator, "a Generator", Generator);
-  return generator ?? new Generator(seed ?? Math.floor(Math.random() * 2 ** 32));
+  return generator ?? new Generator(seed === undefined ? Math.floor(Math.random() * 2 ** 32) : seed);
 }

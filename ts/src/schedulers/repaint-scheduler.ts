@@ -1,6 +1,7 @@
 import { call } from "../engine.js";
 import { describe, EmberwingError } from "../errors.js";
 import type { RePaintSchedulerConfig } from "../generated/RePaintSchedulerConfig.js";
+import { checkNumber } from "../options.js";
 import { checkTensor, elementCount, type Tensor } from "../tensor.js";
 import { Scheduler } from "./scheduler.js";
 
@@ -35,6 +36,7 @@ export class RePaintScheduler extends Scheduler<RePaintSchedulerConfig> {
 
   /** Whether the step at this timestep looks at the model's output; where not, any tensor of its shape will do. */
   usesModelOutput(t: number): boolean {
+    checkNumber("t", t);
     return call(() => this.handle.usesModelOutput(t));
   }
 }

@@ -7,14 +7,14 @@
 import type { Callback } from "../callback.js";
 import type { SchedulerHandle } from "../core.js";
 import { call } from "../engine.js";
-import { EmberwingError, invalidArgument } from "../errors.js";
+import { EmberwingError, invalidArgument, tagOf } from "../errors.js";
 import type { SetTimesteps } from "../generated/SetTimesteps.js";
 import type { StepOptions as AlgorithmOptions } from "../generated/StepOptions.js";
-import { checkInteger, checkOptions } from "../options.js";
+import { checkBag, checkInstance, checkInteger, checkNumber, checkOptions, toJson } from "../options.js";
 import type { HubOptions } from "../platform/hub.js";
 import { openDestination, type SaveTarget } from "../pretrained/destination.js";
 import { HUB_OPTIONS, openFolder, type PretrainedSource, readText, tellWarning } from "../pretrained/folder.js";
-import type { Generator } from "../random/generator.js";
+import { Generator } from "../random/generator.js";
 import {
   checkSameShape,
   checkTensor,
@@ -68,7 +68,7 @@ export abstract class Scheduler<Config extends object = object> {
    */
   constructor(config: Partial<Config> = {}, handle?: SchedulerHandle) {
     const { className } = new.target;
-    this.handle = handle ?? call((core) => new core.Scheduler(className, JSON.stringify(config)));
+    this.handle = handle ?? call((core) => new core.Scheduler(className, toJson(config)));
     this.config = Object.freeze(JSON.parse(call(() => this.handle.config())) as Config);
     ownerOfConfig.set(this.config, this);
   }
@@ -84,10 +84,12 @@ export abstract class Scheduler<Config extends object = object> {
     config: Scheduler | object,
     overrides: Partial<S["config"]> = {},
   ): S {
+    checkBag("overrides", overrides);
     const source = config instanceof Scheduler ? config : ownerOfConfig.get(config);
     if (source === undefined) {
       const { className } = this;
-      const json = JSON.stringify({ ...config, ...overrides });
+      checkBag("config", config);
+      const json = toJson({ ...config, ...overrides });
       return new this(
         {},
         call((core) => new core.Scheduler(className, json)),
@@ -95,7 +97,7 @@ export abstract class Scheduler<Config extends object = object> {
     }
     return new this(
       {},
-      call(() => source.handle.convert(this.className, JSON.stringify(overrides))),
+      call(() => source.handle.convert(this.className, toJson(overrides))),
     );
   }
 
@@ -142,8 +144,10 @@ export abstract class Scheduler<Config extends object = object> {
    * @throws `InvalidArgument` where the run would not end with numbers, with what to set instead.
    */
   setTimesteps(steps: number | SetTimesteps, options: SetTimesteps = {}): void {
-    const chosen = typeof steps === "number" ? { numInferenceSteps: steps } : steps;
-    call(() => this.handle.setTimesteps(JSON.stringify({ ...options, ...chosen })));
+    checkBag("options", options);
+    const chosen = tagOf(steps) === "Object" ? (steps as SetTimesteps) : { numInferenceSteps: steps };
+    const json = toJson({ ...options, ...chosen });
+    call(() => this.handle.setTimesteps(json));
     this.#timesteps = undefined;
   }
 
@@ -189,6 +193,7 @@ export abstract class Scheduler<Config extends object = object> {
   /** The sample as the model wants to see it at timestep `t`; many algorithms leave it as it is. */
   scaleModelInput(sample: Tensor, t: number): Tensor {
     checkTensor("sample", sample);
+    checkNumber("t", t);
     return { data: call(() => this.handle.scaleModelInput(sample.data, t)), shape: [...sample.shape] };
   }
 
@@ -203,8 +208,12 @@ export abstract class Scheduler<Config extends object = object> {
   step(modelOutput: Tensor, t: number, sample: Tensor, options: StepOptions = {}): StepOutput {
     checkTensor("modelOutput", modelOutput);
     checkTensor("sample", sample);
+    checkNumber("t", t);
+    checkBag("options", options);
     const { generator, noise, ...own } = options;
-    const json = JSON.stringify(own);
+    if (generator !== undefined) checkInstance("generator", generator, "a Generator", Generator);
+    if (noise !== undefined) checkTensor("noise", noise);
+    const json = toJson(own);
     const draws = call(() => this.handle.noiseDraws(t, json));
     const drawn = stepNoise(draws, sample, generator, noise);
     const output = call(() => this.handle.step(modelOutput.data, t, sample.data, shapeOf(sample), json, drawn));

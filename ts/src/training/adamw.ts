@@ -2,7 +2,7 @@ import type { AdamWHandle } from "../core.js";
 import { call, enqueue } from "../engine.js";
 import type { AdamWOptions } from "../generated/AdamWOptions.js";
 import { UNet2DModel } from "../models/unet-2d-model.js";
-import { checkInstance, toJson } from "../options.js";
+import { checkInstance, checkNumber, toJson } from "../options.js";
 import { Resource } from "../resource.js";
 import { takeBytes } from "../tensor.js";
 
@@ -26,7 +26,8 @@ export class AdamW extends Resource<AdamWHandle> {
   }
 
   /** The learning rate of the steps from now on; `LRScheduler` calls it. */
-  setLearningRate(rate: number): Promise<void> {
+  async setLearningRate(rate: number): Promise<void> {
+    checkNumber("rate", rate);
     return enqueue(() => this.handle.setLearningRate(rate));
   }
 

@@ -1,7 +1,7 @@
 import type { LrScheduleHandle } from "../core.js";
 import { call } from "../engine.js";
 import type { LrScheduleOptions } from "../generated/LrScheduleOptions.js";
-import { checkInstance, checkInteger, toJson } from "../options.js";
+import { checkBag, checkInstance, checkInteger, checkNumber, toJson } from "../options.js";
 import { AdamW } from "./adamw.js";
 
 /** Which schedule, and its numbers; all count optimizer steps. */
@@ -33,7 +33,9 @@ export class LRScheduler {
   /** Sets the learning rate of the optimizer's first step. */
   static async create(optimizer: AdamW, options: LRSchedulerOptions): Promise<LRScheduler> {
     checkInstance("optimizer", optimizer, "an AdamW", AdamW);
+    checkBag("options", options);
     const { learningRate, ...settings } = options;
+    checkNumber("learningRate", learningRate);
     const schedule = call((core) => new core.LrSchedule(toJson(settings), learningRate));
     const scheduler = new LRScheduler(optimizer, schedule);
     await scheduler.#apply();

@@ -5,7 +5,7 @@ import { invalidArgument } from "../errors.js";
 import type { TrainerOptions as TrainerSettings } from "../generated/TrainerOptions.js";
 import type { TrainingEvent as CoreEvent } from "../generated/TrainingEvent.js";
 import { UNet2DModel } from "../models/unet-2d-model.js";
-import { checkInstance, checkInteger, checkOptions, toJson } from "../options.js";
+import { checkBag, checkInstance, checkInteger, checkKinds, checkOptions, toJson } from "../options.js";
 import { DDPMPipeline } from "../pipelines/ddpm-pipeline.js";
 import type { FolderLock } from "../platform/files.js";
 import { type RandomOptions, resolveGenerator } from "../random/generator.js";
@@ -69,12 +69,14 @@ export class Trainer extends Resource<TrainerHandle> {
 
   /** @param lock @internal The caller's own lock on `outputDir`. */
   constructor(options: TrainerOptions, lock?: FolderLock) {
+    checkBag("options", options);
     const { model, scheduler, dataset, seed, generator, ...rest } = options;
     const { outputDir, saveModelEpochs, checkpointingSteps, checkpointsTotalLimit, resumeFromCheckpoint, ...settings } =
       rest;
     checkInstance("model", model, "a UNet2DModel", UNet2DModel);
     checkInstance("scheduler", scheduler, "a scheduler", Scheduler);
     checkInstance("dataset", dataset, "a Dataset", Dataset);
+    checkKinds({ outputDir, resumeFromCheckpoint });
     checkOutput(rest);
     const source = resolveGenerator({ seed, generator });
     const json = toJson(settings);

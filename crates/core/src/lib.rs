@@ -11,6 +11,7 @@ mod float_type;
 pub mod handle;
 pub mod json;
 pub mod kernels;
+pub mod memory;
 pub mod models;
 pub mod pipelines;
 pub mod pretrained;

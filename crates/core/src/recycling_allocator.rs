@@ -62,14 +62,24 @@ pub fn release_kept_memory() {
     }
 }
 
+/// What the system refuses it may grant once it has the kept blocks back.
+fn or_after_release(allocate: impl Fn() -> *mut u8) -> *mut u8 {
+    let pointer = allocate();
+    if pointer.is_null() && KEPT_BYTES.load(Ordering::Relaxed) > 0 {
+        release_kept_memory();
+        return allocate();
+    }
+    pointer
+}
+
 // SAFETY: blocks come from `System`, with the layout of their class; a class depends on the caller's layout alone, so a
 // block is freed as what it was allocated as, and a block on a free list belongs to nobody else.
 unsafe impl GlobalAlloc for RecyclingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract of `alloc`.
         match class_of(layout) {
-            Some(class) => take(class).unwrap_or_else(|| unsafe { System.alloc(block(class)) }),
-            None => unsafe { System.alloc(layout) },
+            Some(class) => take(class).unwrap_or_else(|| or_after_release(|| unsafe { System.alloc(block(class)) })),
+            None => or_after_release(|| unsafe { System.alloc(layout) }),
         }
     }
 
@@ -81,9 +91,9 @@ unsafe impl GlobalAlloc for RecyclingAllocator {
                     unsafe { pointer.write_bytes(0, layout.size()) };
                     pointer
                 }
-                None => unsafe { System.alloc_zeroed(block(class)) },
+                None => or_after_release(|| unsafe { System.alloc_zeroed(block(class)) }),
             },
-            None => unsafe { System.alloc_zeroed(layout) },
+            None => or_after_release(|| unsafe { System.alloc_zeroed(layout) }),
         }
     }
 

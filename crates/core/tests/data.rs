@@ -77,7 +77,122 @@ fn what_is_no_picture_is_refused_by_name() {
         message(b"<html>not found</html>"),
         "[InvalidImage] holiday.png: expected PNG, JPEG, WebP, GIF or BMP, got content that is no picture"
     );
-    assert!(message(b"II*\0\x08\0\0\0").ends_with("expected PNG, JPEG, WebP, GIF or BMP, got image/tiff"));
+    assert!(message(b"II*\0\x08\0\0\0").contains("TIFF is not read"));
+    assert_eq!(
+        message(b"\0\0\0\x20ftypavif\0\0\0\0mif1miaf"),
+        "[InvalidImage] holiday.png: AVIF is not read: convert it to PNG, JPEG or WebP"
+    );
+    assert!(message(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").contains("HEIC is not read"));
+}
+
+/// 13 sizes of each of 13 kinds: sampling factors, colour spaces, progressive, restart markers.
+#[test]
+fn jpegs_decode_to_the_levels_of_libjpeg() {
+    let (files, list) = (fixture("jpegs.bin"), golden("jpegs.json"));
+    let mut rest = &files[..];
+    for file in list.as_array().unwrap() {
+        let [size, width, height, channels, sum] = [1, 2, 3, 4, 5].map(|field| file[field].as_u64().unwrap() as usize);
+        let (bytes, after) = rest.split_at(size);
+        rest = after;
+        let image = decode("noise.jpg", bytes).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert_eq!([image.width(), image.height(), image.channels()], [width, height, channels], "{file}");
+        assert_eq!(crc32(image.data()) as usize, sum, "{file}");
+    }
+    assert!(rest.is_empty() && list.as_array().unwrap().len() == 169);
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
+    !bytes.iter().fold(u32::MAX, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), |crc, _| step(crc)))
+}
+
+/// As in Pillow: whatever comes after the pixels may be missing, but no pixel.
+#[test]
+fn a_png_may_break_off_behind_its_pixels() {
+    for name in ["rgb.png", "palette.png", "rgb16.png", "bilevel.png", "exif_8.png"] {
+        let (bytes, whole) = (fixture(name), fixture_image(name));
+        // The last chunk of 12 bytes, then the checksum of the one before.
+        for cut in 1..=16 {
+            let outcome = decode(name, &bytes[..bytes.len() - cut]);
+            assert_eq!(outcome.as_ref().ok(), Some(&whole), "{name} without its last {cut} bytes: {outcome:?}");
+        }
+        assert!(decode(name, &bytes[..bytes.len() - 45]).is_err(), "{name}");
+    }
+}
+
+/// What a data set cuts out of an image equals what is cut out of the whole image at its new size.
+#[test]
+fn images_are_cropped_as_if_they_had_been_resized_first() {
+    let mut generator = Generator::new(18);
+    let mut draw = |low: i64, high: i64| generator.randint(low, high, 1).unwrap()[0] as usize;
+    for case in 0..400 {
+        let mut side = |thin: bool| if thin { draw(1, 4) } else { draw(1, 90) };
+        let (width, height) = (side(case % 4 == 0), side(case % 4 == 1));
+        let crop = [side(false).div_ceil(2), side(false).div_ceil(2)];
+        let channels = [1, 3][case % 2];
+        let levels = (0..width * height * channels).map(|_| draw(0, 256) as u8).collect();
+        let image = Image::new(width, height, channels, levels).unwrap();
+        let resized = resize_shorter_side(&image, crop).unwrap();
+        let context = format!("{width}x{height}x{channels} to {crop:?}");
+        for center in [true, false] {
+            let options = format!(r#"{{"resolution":{crop:?},"channels":{channels},"centerCrop":{center}}}"#);
+            let mut dataset = Dataset::new(&options).unwrap();
+            dataset.add_image("image.png", &image.encode_png().unwrap()).unwrap();
+            let centre = center_crop(&resized, crop).unwrap();
+            assert_eq!(dataset.item(0).unwrap(), normalised(&centre), "{context}");
+            let got = dataset.batch(&[0], &mut Generator::new(case as u64)).unwrap().values;
+            let expected = if center { centre } else { plain_random_crop(&resized, crop, case as u64) };
+            assert_eq!(got, normalised(&expected), "{context}, centerCrop {center}");
+        }
+    }
+}
+
+fn normalised(image: &Image) -> Vec<f32> {
+    pixels_to_tensor(image.data(), image.channels(), image.height(), image.width()).unwrap()
+}
+
+/// torchvision's `RandomCrop` on a whole image.
+fn plain_random_crop(image: &Image, [height, width]: [usize; 2], seed: u64) -> Image {
+    let mut generator = Generator::new(seed);
+    let mut offset = |last: usize| generator.randint(0, last as i64 + 1, 1).unwrap()[0] as usize;
+    let fits = [image.height(), image.width()] == [height, width];
+    let (top, left) = if fits { (0, 0) } else { (offset(image.height() - height), offset(image.width() - width)) };
+    let channels = image.channels();
+    let rows = image.data().chunks(image.width() * channels).skip(top).take(height);
+    let data = rows.flat_map(|row| row[left * channels..(left + width) * channels].to_vec()).collect();
+    Image::new(width, height, channels, data).unwrap()
+}
+
+/// At their new size these would take up to 51 GB.
+#[test]
+fn thin_images_take_the_memory_of_their_crop() {
+    for (width, height) in [(1, 65_500), (65_500, 1), (1, 30_000), (3, 50_000)] {
+        let levels = (0..width * height).map(|pixel| (pixel % 251) as u8).collect();
+        let png = Image::new(width, height, 1, levels).unwrap().encode_png().unwrap();
+        for options in ["", r#","centerCrop":true"#, r#","resize":"exact""#] {
+            let mut dataset = Dataset::new(&format!(r#"{{"resolution":512{options}}}"#)).unwrap();
+            dataset.add_image("thin.png", &png).unwrap();
+            let held = emberwing_core::handle::Footprint::bytes(&dataset);
+            assert!(held <= 4 * 512 * 512 * 3, "{width}x{height}{options}: {held} bytes");
+            let batch = dataset.batch(&[0, 0], &mut Generator::new(1)).unwrap();
+            assert_eq!(batch.shape, [2, 3, 512, 512]);
+            assert!(batch.values.iter().any(|&value| value != batch.values[0]), "{width}x{height}{options}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_fit_is_refused_before_it_is_tried() {
+    let message = |options: &str| Dataset::new(options).unwrap_err().to_string();
+    let expected = "[OutOfMemory] resolution: one image of 1000000x1000000: 15000000000000 bytes are needed";
+    assert!(message(r#"{"resolution":1000000}"#).starts_with(expected), "{}", message(r#"{"resolution":1000000}"#));
+    assert!(message(r#"{"resolution":[4294967295,4294967295]}"#).starts_with("[OutOfMemory] resolution"));
+    let mut dataset = Dataset::new(r#"{"resolution":2048}"#).unwrap();
+    dataset.add_image("rgb.png", &fixture("rgb.png")).unwrap();
+    let error = dataset.batch(&vec![0; 10_000_000], &mut Generator::new(0)).unwrap_err().to_string();
+    assert!(
+        error.starts_with("[OutOfMemory] batchSize: a batch of 10000000 items of 3x2048x2048: 503316480000000 bytes")
+    );
 }
 
 #[test]
@@ -106,7 +221,7 @@ fn a_small_file_cannot_claim_a_huge_picture() {
     bytes[18..22].copy_from_slice(&20_000u32.to_le_bytes());
     bytes[22..26].copy_from_slice(&20_000u32.to_le_bytes());
     let message = decode("bomb.bmp", &bytes).unwrap_err().to_string();
-    assert_eq!(message, "[InvalidImage] bomb.bmp: 20000x20000 pixels, expected 1 to 100000000 in all");
+    assert_eq!(message, "[InvalidImage] bomb.bmp: 20000x20000 pixels, expected 1 to 178956970 in all");
 }
 
 /// Damaged files may decode or not, but never panic; the damage is drawn from a fixed seed.

@@ -4,12 +4,15 @@
 use super::butterflies::butterfly;
 use super::file_name::FileName;
 use super::fingerprint::{Content, Digest, is_sampled};
+use super::fitted::Fitted;
 use super::loader::Batch;
 use super::read_ahead::ReadAhead;
 use super::stored::{Place, StoredPicture};
-use super::transforms::{center_crop, draws_flip, flip_rows, random_crop, resize_shorter_side};
-use super::{Image, decode, pixels_to_tensor, resize_exact};
+use super::transforms::{draws_flip, flip_rows};
+use super::{Image, decode, pixels_to_tensor};
+use crate::handle::Footprint;
 use crate::json::from_json;
+use crate::memory::expect_room;
 use crate::random::Generator;
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -44,14 +47,8 @@ impl Default for DatasetOptions {
 }
 
 impl DatasetOptions {
-    /// A picture at its size, not yet cropped.
-    fn fit(&self, picture: Image) -> Result<Image> {
-        let [height, width] = self.resolution()?;
-        let picture = picture.to_channels(self.channels)?;
-        match self.resize {
-            Resize::ShorterSide => resize_shorter_side(&picture, [height, width]),
-            Resize::Exact => resize_exact(&picture, width, height),
-        }
+    fn fit(&self, picture: Image) -> Result<Fitted> {
+        Fitted::new(picture, self.resolution()?, self.channels, self.resize, self.center_crop)
     }
 
     fn resolution(&self) -> Result<[usize; 2]> {
@@ -100,19 +97,21 @@ pub struct Dataset {
     /// What [`Dataset::add_parts`] speaks of.
     parts: Option<Arc<Mutex<File>>>,
     /// Where items are in files.
-    read_ahead: Option<ReadAhead<Image>>,
+    read_ahead: Option<ReadAhead<Fitted>>,
     /// Stored pictures that turned out not to decode, with what is still to be told of them.
     broken: Mutex<BTreeMap<usize, Option<String>>>,
     /// Channels, height, width.
     shape: Option<[usize; 3]>,
     /// One an item, or none at all.
     class_labels: Vec<u32>,
+    /// Of all items.
+    bytes: usize,
 }
 
 #[derive(Debug)]
 enum Item {
-    /// Resized, not yet cropped.
-    Picture(Image),
+    /// Decoded, not yet cropped.
+    Picture(Fitted),
     /// Read, decoded and resized whenever it is drawn.
     Stored(StoredPicture),
     /// CHW, as the user gave them.
@@ -122,6 +121,12 @@ enum Item {
 /// A picture in a file of many: its name, where its bytes start and how many they are.
 #[derive(Debug, Deserialize)]
 pub struct Part(String, u64, usize);
+
+impl Footprint for Dataset {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
 
 impl Dataset {
     /// `options`: JSON of [`DatasetOptions`].
@@ -134,6 +139,11 @@ impl Dataset {
         if let Some([height, width]) = size.filter(|size| size.contains(&0)) {
             return Err(Error::argument("resolution", "at least 1 pixel", format!("{height}x{width}")));
         }
+        if let Some([height, width]) = size {
+            // Its pixels, and its numbers in a batch.
+            let one = format_args!("resolution: one image of {height}x{width}");
+            expect_room(one, &[options.channels, height, width, 5])?;
+        }
         let shape = size.map(|[height, width]| [options.channels, height, width]);
         Ok(Self {
             options,
@@ -145,6 +155,7 @@ impl Dataset {
             broken: Mutex::default(),
             shape,
             class_labels: Vec::new(),
+            bytes: 0,
         })
     }
 
@@ -217,6 +228,8 @@ impl Dataset {
             let got = format!("{} at position {position}", values[position]);
             return Err(Error::NotFinite { argument: "values".into(), got });
         }
+        expect_room(format_args!("{count} items of {item:?}"), &[values.len(), size_of::<f32>()])?;
+        self.bytes += size_of_val(values);
         for item in values.chunks_exact(length) {
             self.items.push(Item::Values(item.to_vec()));
             self.contents.push(Some(Content::of_values(item)));
@@ -278,7 +291,7 @@ impl Dataset {
     pub fn item(&self, index: usize) -> Result<Vec<f32>> {
         match self.get(index)? {
             Item::Values(values) => Ok(values.clone()),
-            _ => normalise(&center_crop(&*self.picture(index)?, self.resolution()?)?),
+            _ => normalise(&self.picture(index)?.center()?),
         }
     }
 
@@ -287,6 +300,11 @@ impl Dataset {
     pub fn batch(&self, indices: &[usize], generator: &mut Generator) -> Result<Batch> {
         let [channels, height, width] = self.item_shape()?;
         let mut batch = Batch { shape: [indices.len(), channels, height, width], ..Batch::default() };
+        let numbers = [indices.len(), channels, height, width, size_of::<f32>()];
+        expect_room(
+            format_args!("batchSize: a batch of {} items of {channels}x{height}x{width}", indices.len()),
+            &numbers,
+        )?;
         batch.values.reserve(batch.shape.iter().product());
         for &index in indices {
             let index = self.append(index, &mut batch.values, generator)?;
@@ -323,7 +341,7 @@ impl Dataset {
             }
             _ => {
                 let (index, picture) = self.picture_or_next(index)?;
-                values.extend(normalise(&self.crop(&picture, generator)?)?);
+                values.extend(normalise(&picture.draw(generator)?)?);
                 index
             }
         };
@@ -335,7 +353,7 @@ impl Dataset {
     }
 
     /// The picture, or the next after it that decodes.
-    fn picture_or_next(&self, wanted: usize) -> Result<(usize, Cow<'_, Image>)> {
+    fn picture_or_next(&self, wanted: usize) -> Result<(usize, Cow<'_, Fitted>)> {
         let mut first_problem = None;
         for index in (wanted..self.len()).chain(0..wanted) {
             if self.broken().contains_key(&index) {
@@ -359,7 +377,7 @@ impl Dataset {
         }))
     }
 
-    fn picture(&self, index: usize) -> Result<Cow<'_, Image>> {
+    fn picture(&self, index: usize) -> Result<Cow<'_, Fitted>> {
         match self.get(index)? {
             Item::Picture(picture) => Ok(Cow::Borrowed(picture)),
             Item::Values(_) => Err(Error::Internal("a picture was asked for where there are values".into())),
@@ -371,13 +389,10 @@ impl Dataset {
         }
     }
 
-    fn crop(&self, picture: &Image, generator: &mut Generator) -> Result<Image> {
-        let size = self.resolution()?;
-        if self.options.center_crop { center_crop(picture, size) } else { random_crop(picture, size, generator) }
-    }
-
     fn add_picture(&mut self, picture: Image, content: Content) -> Result<()> {
-        self.items.push(Item::Picture(self.options.fit(picture)?));
+        let fitted = self.options.fit(picture)?;
+        self.bytes += fitted.bytes();
+        self.items.push(Item::Picture(fitted));
         self.contents.push(Some(content));
         Ok(())
     }

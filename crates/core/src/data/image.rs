@@ -1,6 +1,7 @@
 //! A picture in memory, and the two ways between bytes and what a model sees.
 
 use crate::error::check_finite;
+use crate::memory::expect_room;
 use crate::{Error, Result};
 use image::ExtendedColorType;
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
@@ -119,9 +120,14 @@ fn unit(value: f32) -> f32 {
 /// (`ToTensor`, then `Normalize(0.5, 0.5)`), so that the floats are the same bit by bit.
 pub fn pixels_to_tensor(data: &[u8], channels: usize, height: usize, width: usize) -> Result<Vec<f32>> {
     expect_length("data", data.len(), [channels, height, width])?;
+    expect_room(format_args!("a tensor of {channels}x{height}x{width}"), &[data.len(), size_of::<f32>()])?;
     let value = |level: u8| (f32::from(level) / 255.0 - 0.5) / 0.5;
     let plane = height * width;
-    Ok((0..channels).flat_map(|channel| (0..plane).map(move |pixel| value(data[pixel * channels + channel]))).collect())
+    let mut values = Vec::with_capacity(data.len());
+    for channel in 0..channels {
+        values.extend((0..plane).map(|pixel| value(data[pixel * channels + channel])));
+    }
+    Ok(values)
 }
 
 /// The bytes of a mask, HWC, to one plane of 1 (from the middle grey upwards) and 0, as diffusers' inpainting reads

@@ -1,6 +1,7 @@
 //! Batches of a data set, epoch after epoch.
 
 use super::Dataset;
+use crate::handle::Footprint;
 use crate::json::from_json;
 use crate::random::Generator;
 use crate::{Error, Result};
@@ -47,6 +48,12 @@ pub struct DataLoader {
     order: Option<Vec<usize>>,
     /// How many of `order` were handed out.
     position: usize,
+}
+
+impl Footprint for DataLoader {
+    fn bytes(&self) -> usize {
+        size_of::<usize>() * self.order.as_ref().map_or(0, Vec::len)
+    }
 }
 
 impl DataLoader {

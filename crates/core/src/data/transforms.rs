@@ -1,29 +1,40 @@
 //! torchvision's transforms of training pictures: same sizes, same offsets, same draws from the generator.
 
 use super::Image;
-use super::resample::resize_exact;
+use super::resample::{resize_exact, resize_part};
 use crate::random::Generator;
 use crate::{Error, Result};
 
 /// `Resize(size)`: the smallest size of the picture's own proportions that covers `height` x `width`; for a square
 /// that makes the shorter side `size` and the longer one `int(size · long / short)`.
-pub fn resize_shorter_side(image: &Image, [height, width]: [usize; 2]) -> Result<Image> {
-    let (from_height, from_width) = (image.height(), image.width());
-    let [height, width] = if from_width * height <= from_height * width {
-        [width * from_height / from_width, width]
-    } else {
-        [height, height * from_width / from_height]
-    };
+pub fn resize_shorter_side(image: &Image, size: [usize; 2]) -> Result<Image> {
+    let [height, width] = covering_size([image.height(), image.width()], size)?;
     resize_exact(image, width, height)
+}
+
+/// Height and width of an image of `[from_height, from_width]` once it is resized to cover `[height, width]`.
+pub fn covering_size([from_height, from_width]: [usize; 2], [height, width]: [usize; 2]) -> Result<[usize; 2]> {
+    let [wide, high, to_height, to_width] = [from_width, from_height, height, width].map(|size| size as u128);
+    let size = if wide * to_height <= high * to_width {
+        [to_width * high / wide, to_width]
+    } else {
+        [to_height, to_height * wide / high]
+    };
+    let too_large = || Error::argument("resolution", "a size that images can have", format!("{height}x{width}"));
+    Ok([usize::try_from(size[0]).map_err(|_| too_large())?, usize::try_from(size[1]).map_err(|_| too_large())?])
 }
 
 /// `CenterCrop((height, width))`: offset `int(round((size - crop) / 2))`, halves to even; a picture that is smaller is
 /// padded with black first.
 pub fn center_crop(image: &Image, [height, width]: [usize; 2]) -> Result<Image> {
     let padded = pad_to(image, [height, width])?;
-    let top = center_offset(padded.height() - height);
-    let left = center_offset(padded.width() - width);
-    crop(&padded, [top, left], [height, width])
+    let offsets = center_offsets([padded.height(), padded.width()], [height, width]);
+    resize_part(&padded, [padded.height(), padded.width()], offsets, [height, width])
+}
+
+/// Row and column at which the centre of `height` x `width` begins in an image that is at least as large.
+pub fn center_offsets(from: [usize; 2], [height, width]: [usize; 2]) -> [usize; 2] {
+    [center_offset(from[0] - height), center_offset(from[1] - width)]
 }
 
 /// Python's `int(round(difference / 2.0))`: rounds half to even.
@@ -47,30 +58,21 @@ fn pad_to(image: &Image, [height, width]: [usize; 2]) -> Result<Image> {
     Image::new(new_width, new_height, channels, data)
 }
 
-/// `RandomCrop((height, width))`: nothing is drawn when the size fits already; else the row, then the column.
-pub fn random_crop(image: &Image, [height, width]: [usize; 2], generator: &mut Generator) -> Result<Image> {
-    if [image.height(), image.width()] == [height, width] {
-        return Ok(image.clone());
+/// Where `RandomCrop((height, width))` begins: nothing is drawn when the size fits already; else the row, then the column.
+pub fn random_offsets(from: [usize; 2], [height, width]: [usize; 2], generator: &mut Generator) -> Result<[usize; 2]> {
+    if from == [height, width] {
+        return Ok([0, 0]);
     }
-    if image.height() < height || image.width() < width {
-        let got = format!("{}x{}", image.height(), image.width());
+    if from[0] < height || from[1] < width {
+        let got = format!("{}x{}", from[0], from[1]);
         return Err(Error::argument("image", format!("at least {height}x{width} pixels to crop from"), got));
     }
-    let top = random_offset(image.height() - height, generator)?;
-    let left = random_offset(image.width() - width, generator)?;
-    crop(image, [top, left], [height, width])
+    Ok([random_offset(from[0] - height, generator)?, random_offset(from[1] - width, generator)?])
 }
 
 fn random_offset(last: usize, generator: &mut Generator) -> Result<usize> {
     let drawn = generator.randint(0, last as i64 + 1, 1)?;
     Ok(drawn.first().map_or(0, |&offset| offset as usize))
-}
-
-fn crop(image: &Image, [top, left]: [usize; 2], [height, width]: [usize; 2]) -> Result<Image> {
-    let channels = image.channels();
-    let rows = image.data().chunks_exact(image.width() * channels).skip(top).take(height);
-    let data = rows.flat_map(|row| &row[left * channels..(left + width) * channels]).copied().collect();
-    Image::new(width, height, channels, data)
 }
 
 /// The choice of `RandomHorizontalFlip(0.5)`: one `rand(1)` a picture.

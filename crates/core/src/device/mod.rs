@@ -15,7 +15,7 @@ use gpu::{
 use std::sync::OnceLock;
 
 /// The processor, which is always there.
-const CPU: &str = "cpu";
+pub const CPU: &str = "cpu";
 
 /// A device that was found, with its name in [`devices`].
 pub struct Found {
@@ -24,10 +24,14 @@ pub struct Found {
 }
 
 impl Found {
+    pub fn is_cpu(&self) -> bool {
+        self.name == CPU
+    }
+
     /// Refuses number formats that the kernels for the device do not have.
     pub fn require(&self, float_type: FloatType) -> Result<()> {
         const CARDS: &str = "graphics cards whose drivers offer it (shader-f16)";
-        let on_cpu = self.name == CPU;
+        let on_cpu = self.is_cpu();
         let (whose, instead) = match float_type {
             FloatType::Float32 => return Ok(()),
             FloatType::BFloat16 if on_cpu => return Ok(()),

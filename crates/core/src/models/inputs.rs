@@ -4,7 +4,9 @@ use super::embeddings::ClassEmbedding;
 use super::unet_2d::UNet2DModel;
 use super::unet_2d_config::TimeEmbeddingType;
 use crate::error::check_finite;
+use crate::memory::expect_bytes;
 use crate::{Error, Result};
+use burn::tensor::Device;
 
 /// What goes into the network. Values are NCHW.
 #[derive(Clone, Copy)]
@@ -62,6 +64,15 @@ impl UNet2DModel {
             return Err(Error::shape("sample", expected, inputs.sample.len()));
         }
         check_finite("sample", inputs.sample)
+    }
+
+    /// Refuses a batch that is sure not to fit the memory of the processor; cards say so themselves.
+    pub fn expect_room(&self, inputs: Inputs, tracked: bool) -> Result<()> {
+        if *self.parameters.device() != Device::flex() {
+            return Ok(());
+        }
+        let bytes = self.config.working_bytes(inputs.shape, tracked);
+        expect_bytes(format_args!("a batch of shape {:?}", inputs.shape), bytes)
     }
 
     fn check_timesteps(&self, inputs: Inputs) -> Result<()> {

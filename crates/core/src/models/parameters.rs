@@ -2,6 +2,7 @@
 
 use super::parameter_order;
 use crate::kernels::scaled;
+use crate::memory::expect_bytes;
 use crate::pretrained::safetensors::write_safetensors;
 use crate::pretrained::weights::Weights;
 use crate::random::Generator;
@@ -146,6 +147,12 @@ impl Parameters {
     /// Number of weights, all parameters together.
     pub fn count(&self) -> usize {
         self.list.iter().map(Parameter::len).sum()
+    }
+
+    /// Bytes of the weights, and of the gradients that there are.
+    pub fn bytes(&self) -> usize {
+        let tensors = |parameter: &Parameter| if parameter.gradient.is_some() { 2 } else { 1 };
+        self.list.iter().map(|parameter| size_of::<f32>() * parameter.len() * tensors(parameter)).sum()
     }
 
     fn find(&self, name: &str) -> Result<&Parameter> {
@@ -310,6 +317,8 @@ pub enum Source<'a> {
     Weights(&'a mut Weights),
     /// None: only names and shapes of what files would have to hold are collected. The model cannot be used.
     Names(&'a mut Vec<(String, Vec<usize>)>),
+    /// None: it is only seen whether they would fit the memory, all together. The model cannot be used.
+    Room,
 }
 
 /// Collects the parameters of a model while its modules are constructed, in torch's order of construction.
@@ -318,11 +327,13 @@ pub struct Builder<'a> {
     device: Device,
     prefix: Vec<String>,
     list: Vec<Parameter>,
+    /// Weights so far.
+    count: usize,
 }
 
 impl<'a> Builder<'a> {
     pub fn new(source: Source<'a>, device: Device) -> Self {
-        Self { source, device, prefix: Vec::new(), list: Vec::new() }
+        Self { source, device, prefix: Vec::new(), list: Vec::new(), count: 0 }
     }
 
     /// Runs `build` for the part called `name`.
@@ -361,12 +372,19 @@ impl<'a> Builder<'a> {
     ) -> Result<ParameterId> {
         let name = self.path(field);
         let upload = |values| upload(layout.import(values, shape), layout.stored_shape(shape), &self.device);
+        self.count = self.count.saturating_add(shape.iter().product());
+        let nothing = || Tensor::<1>::empty([0], &self.device).into_dispatch();
         let value = match &mut self.source {
             Source::Generator(generator) => upload(draw(generator, initial, shape.iter().product())),
             Source::Weights(weights) => upload(weights.take(&name, shape)?),
             Source::Names(names) => {
                 names.push((name.clone(), shape.to_vec()));
-                Tensor::<1>::empty([0], &self.device).into_dispatch()
+                nothing()
+            }
+            Source::Room => {
+                let bytes = (self.count as u64).saturating_mul(size_of::<f32>() as u64);
+                expect_bytes(format_args!("the weights of the model up to {name}"), bytes)?;
+                nothing()
             }
         };
         self.list.push(Parameter { name, shape: shape.to_vec(), layout, trainable, value, gradient: None });

@@ -10,6 +10,7 @@ use super::unet_2d_blocks::{BlockStyle, DownBlock2D, UpBlock2D, UpChannels};
 use super::unet_2d_config::{ClassEmbedType, TimeEmbeddingType, TimeScaleShift, UNet2DModelConfig};
 use super::unet_2d_mid_block::UNetMidBlock2D;
 use super::unet_2d_skip_blocks::{SkipDownBlock2D, SkipUpBlock2D};
+use crate::handle::Footprint;
 use crate::kernels::{Conv2dOptions, GroupNormOptions, keep_packed_weights};
 use crate::random::Generator;
 use crate::{FloatType, Result};
@@ -63,6 +64,12 @@ pub struct UNet2DModel {
     gradient_checkpointing: bool,
     /// Where gradients are float16.
     pub loss_scale: Option<LossScale>,
+}
+
+impl Footprint for UNet2DModel {
+    fn bytes(&self) -> usize {
+        self.parameters.bytes()
+    }
 }
 
 impl UNet2DModel {

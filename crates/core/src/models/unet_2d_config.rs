@@ -199,6 +199,23 @@ impl UNet2DModelConfig {
         self.time_embedding_dim.unwrap_or(4 * self.block_out_channels.first().copied().unwrap_or(0))
     }
 
+    /// Bytes that a pass over a batch of this shape (NCHW) takes at the least; more where `tracked`, as each block keeps what
+    /// its backward pass needs. Saturates.
+    pub fn working_bytes(&self, shape: &[usize], tracked: bool) -> u64 {
+        let &[batch, _, height, width] = shape else { return 0 };
+        let pixels = [batch, height, width].iter().fold(1u64, |product, &size| product.saturating_mul(size as u64));
+        let layers = self.layers_per_block as u64;
+        let of_level = |(level, &channels): (usize, &usize)| {
+            let plane = (pixels >> (2 * level).min(63)).saturating_mul(channels as u64);
+            // On the way down a level keeps what its layers give for the way up; a resnet block keeps two.
+            plane.saturating_mul(if tracked { 2 * (2 * layers + 1) } else { layers })
+        };
+        let kept = self.block_out_channels.iter().enumerate().map(of_level).fold(0u64, u64::saturating_add);
+        let finest = pixels.saturating_mul(self.block_out_channels.first().map_or(0, |&channels| channels as u64));
+        // Activations can be half as wide as weights; the last block works on two tensors of the finest level.
+        kept.saturating_add(finest.saturating_mul(2)).saturating_mul(2)
+    }
+
     /// Height and width of the input must be multiples of it.
     pub fn size_multiple(&self) -> usize {
         1 << (self.block_out_channels.len() - 1)

@@ -1,5 +1,6 @@
 //! The denoising loop: x_t → model → x_{t-1}.
 
+use crate::handle::Footprint;
 use crate::models::{Inputs, UNet2DModel, to_nchw};
 use crate::random::Generator;
 use crate::schedulers::{Scheduler, StepInput, StepOptions};
@@ -25,6 +26,12 @@ pub struct Denoising {
     shape: Vec<usize>,
     class_labels: Vec<f32>,
     next: usize,
+}
+
+impl Footprint for Denoising {
+    fn bytes(&self) -> usize {
+        size_of::<f32>() * self.sample.len()
+    }
 }
 
 impl Denoising {

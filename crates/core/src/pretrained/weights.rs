@@ -4,6 +4,7 @@ use super::content::{Content, FileTensor, Wanted};
 use super::names::{current_shape, renamed};
 use super::source::{Progress, Reading, Source};
 use super::{Read, safetensors, torch_bin, torch_legacy};
+use crate::handle::Footprint;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -31,6 +32,13 @@ struct Loaded {
     shape: Vec<usize>,
     content: Content,
     file: Arc<str>,
+}
+
+impl Footprint for Weights {
+    fn bytes(&self) -> usize {
+        let floats = |loaded: &Loaded| loaded.shape.iter().fold(1usize, |count, &size| count.saturating_mul(size));
+        self.tensors.values().map(floats).fold(0usize, usize::saturating_add).saturating_mul(size_of::<f32>())
+    }
 }
 
 impl Weights {

@@ -1,5 +1,6 @@
 //! AdamW (Loshchilov & Hutter 2019, algorithm 2) as torch's `AdamW` computes it.
 
+use crate::handle::Footprint;
 use crate::kernels::{AdamWStep, Moments, adamw, sums_of_squares};
 use crate::models::{Parameters, download};
 use crate::pretrained::safetensors::write_safetensors;
@@ -53,12 +54,20 @@ pub struct AdamW {
     steps: u32,
     /// By the parameter's place in the model.
     moments: HashMap<usize, Moments>,
+    /// Of the moments.
+    bytes: usize,
+}
+
+impl Footprint for AdamW {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl AdamW {
     pub fn new(options: AdamWOptions) -> Result<Self> {
         options.validate()?;
-        Ok(Self { options, steps: 0, moments: HashMap::new() })
+        Ok(Self { options, steps: 0, moments: HashMap::new(), bytes: 0 })
     }
 
     pub fn options(&self) -> &AdamWOptions {
@@ -92,6 +101,7 @@ impl AdamW {
             moments.extend(indices.iter().copied().zip(new));
             values
         });
+        self.measure(parameters);
     }
 }
 
@@ -118,6 +128,11 @@ impl AdamW {
         write_safetensors(tensors, FloatType::Float32)
     }
 
+    fn measure(&mut self, parameters: &Parameters) {
+        let moments = self.moments.keys().filter_map(|&index| parameters.list().get(index));
+        self.bytes = moments.map(|parameter| 2 * size_of::<f32>() * parameter.len()).sum();
+    }
+
     /// Goes on from the state that [`Self::safetensors`] wrote. A file that is refused changes nothing.
     pub fn restore(&mut self, parameters: &Parameters, state: &mut Weights) -> Result<()> {
         let steps = state.take(STEP, &[])?.first().copied().unwrap_or(0.0);
@@ -139,6 +154,7 @@ impl AdamW {
             }
         }
         (self.steps, self.moments) = (steps as u32, moments);
+        self.measure(parameters);
         Ok(())
     }
 }

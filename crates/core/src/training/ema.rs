@@ -1,6 +1,7 @@
 //! The exponential moving average of a model's weights, as diffusers' `EMAModel` keeps it: better samples than the
 //! weights themselves (Ho et al. 2020, section 4).
 
+use crate::handle::Footprint;
 use crate::kernels::moving_averages;
 use crate::models::Parameters;
 use crate::{Error, Result};
@@ -69,13 +70,25 @@ pub struct Ema {
     optimization_step: usize,
     /// In the order of the model's parameters.
     shadow: Vec<DispatchTensor>,
+    bytes: usize,
+}
+
+impl Footprint for Ema {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Ema {
     /// Starts from the weights as they are.
     pub fn new(options: EmaOptions, parameters: &Parameters) -> Result<Self> {
         options.validate()?;
-        Ok(Self { options, optimization_step: 0, shadow: parameters.constants() })
+        Ok(Self {
+            options,
+            optimization_step: 0,
+            shadow: parameters.constants(),
+            bytes: size_of::<f32>() * parameters.count(),
+        })
     }
 
     /// s ← s − (1 − decay)(s − θ); returns the decay.

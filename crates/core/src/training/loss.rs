@@ -2,6 +2,7 @@
 
 use super::scaled_backward::scaled_backward;
 use crate::error::check_finite;
+use crate::handle::Footprint;
 use crate::models::{Inputs, OwnedInputs, UNet2DModel, download, from_nchw, to_nchw};
 use crate::{Error, Result};
 use burn::tensor::{DispatchTensor, Tensor, TensorData};
@@ -20,6 +21,7 @@ pub struct Target<'a> {
 pub async fn mse_backward(model: &mut UNet2DModel, inputs: Inputs<'_>, target: Target<'_>) -> Result<f32> {
     model.check(inputs)?;
     check_target(model, inputs, target)?;
+    model.expect_room(inputs, !model.gradient_checkpointing())?;
     let device = model.parameters.device().clone();
     let values = from_nchw(target.values, &output_shape(model, inputs), &device);
     let weights = (!target.weights.is_empty()).then(|| {
@@ -83,6 +85,8 @@ pub struct Prediction {
     inputs: OwnedInputs,
     /// Where the draws of dropout masks stood.
     dropout: Vec<u8>,
+    /// What the graph keeps, at least.
+    bytes: usize,
 }
 
 /// How the output came out of the sample and the weights.
@@ -108,15 +112,23 @@ impl Graph {
     }
 }
 
+impl Footprint for Prediction {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 impl Prediction {
     pub async fn new(model: &UNet2DModel, inputs: OwnedInputs) -> Result<Self> {
         model.check(inputs.inputs())?;
+        model.expect_room(inputs.inputs(), true)?;
         let dropout = model.dropout_state();
         let graph = Graph::new(model, inputs.inputs());
         let values = to_nchw(graph.output.clone().inner()).await?;
         check_finite("prediction", &values)?;
         let shape = output_shape(model, inputs.inputs());
-        Ok(Self { graph, values, shape, inputs, dropout })
+        let bytes = model.config().working_bytes(&shape, true) as usize;
+        Ok(Self { graph, values, shape, inputs, dropout, bytes })
     }
 
     /// NCHW

@@ -10,6 +10,7 @@ use super::options::{NanPolicy, TrainerOptions};
 use super::progress::Progress;
 use super::snr_weights::snr_weights;
 use crate::data::{DataLoader, Dataset};
+use crate::handle::Footprint;
 use crate::models::{Inputs, UNet2DModel};
 use crate::random::Generator;
 use crate::schedulers::Scheduler;
@@ -36,6 +37,12 @@ pub struct Trainer {
     stage: Stage,
     steps_per_epoch: usize,
     total_steps: usize,
+}
+
+impl Footprint for Trainer {
+    fn bytes(&self) -> usize {
+        self.optimizer.bytes() + self.ema.as_ref().map_or(0, Footprint::bytes)
+    }
 }
 
 impl Trainer {

@@ -5,6 +5,7 @@
 //! the same memory serves buffers of all sizes one after the other, and a process takes little more than its buffers ever
 //! did at once.
 
+use crate::memory::expect_room;
 use core::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,11 +29,16 @@ struct Arena {
 }
 
 impl Arena {
-    /// The smallest free stretch that is long enough, cut to length.
-    fn take(&mut self, len: usize) -> NonNull<f32> {
+    /// The smallest free stretch that is long enough: its slab, and where it begins there.
+    fn stretch(&self, len: usize) -> Option<(usize, usize)> {
         let stretches = self.slabs.iter().enumerate().flat_map(|(slab, each)| each.stretches(slab, len));
-        let (slab, offset) = match stretches.min() {
-            Some((_, slab, offset)) => (slab, offset),
+        stretches.min().map(|(_, slab, offset)| (slab, offset))
+    }
+
+    /// A free stretch, cut to length.
+    fn take(&mut self, len: usize) -> NonNull<f32> {
+        let (slab, offset) = match self.stretch(len) {
+            Some(place) => place,
             None => {
                 let slab = Slab::new(len.max(SLAB));
                 let offset = slab.first;
@@ -167,7 +173,13 @@ impl Recycled {
         if len < SMALLEST {
             return Recycled(Memory::Small(vec![0.0; len]));
         }
-        Recycled(Memory::Cut { pointer: arena().take(len.next_multiple_of(LINE)), len })
+        let whole = len.next_multiple_of(LINE);
+        let is_there = arena().stretch(whole).is_some();
+        if !is_there && let Err(error) = expect_room("a step of the calculation", &[whole, size_of::<f32>()]) {
+            // What computes here cannot fail; the error comes out where the work was asked for.
+            std::panic::resume_unwind(Box::new(error));
+        }
+        Recycled(Memory::Cut { pointer: arena().take(whole), len })
     }
 }
 

@@ -20,6 +20,13 @@ export interface GeneratorHandle {
   createUNet2DModel(config: string, device: string, dtype: string): Promise<UNet2DModelHandle>;
 }
 
+/** What holds memory of the core for long. */
+export interface ResourceHandle {
+  /** Bytes that it holds now. */
+  memory(): number;
+  dispose(): void;
+}
+
 /** The result of one scheduler step. */
 export interface StepOutputHandle {
   prevSample(): Float32Array;
@@ -83,14 +90,13 @@ export interface WeightsHandle {
 }
 
 /** A prediction that remembers how it was made. */
-export interface PredictionHandle {
+export interface PredictionHandle extends ResourceHandle {
   data(): Float32Array;
   /** Adds to the model's gradients; returns the gradient with respect to the sample. Once only. */
   backward(gradient: Float32Array): Promise<Float32Array>;
-  dispose(): void;
 }
 
-export interface UNet2DModelHandle {
+export interface UNet2DModelHandle extends ResourceHandle {
   config(): string;
   pythonConfig(): string;
   /** What its files held beside it, to be told to the user; empty for nothing. */
@@ -100,6 +106,8 @@ export interface UNet2DModelHandle {
   device(): string;
   /** The number format of its activations. */
   dtype(): string;
+  /** Throws `[OutOfMemory]` where a batch of this shape is sure not to fit. */
+  expectRoom(shape: Uint32Array): void;
   /** NCHW in and out. `timesteps`: one, or one a sample. `classLabels`: empty, or as `classEmbedType` says. */
   forward(
     sample: Float32Array,
@@ -135,16 +143,14 @@ export interface UNet2DModelHandle {
   createEMAModel(options: string): Promise<EMAModelHandle>;
   /** The content of `diffusion_pytorch_model.safetensors`. `dtype`: a `FloatType`. */
   safetensors(dtype: string): Promise<Uint8Array>;
-  dispose(): void;
 }
 
 /** An exponential moving average of a model's weights. */
-export interface EMAModelHandle {
+export interface EMAModelHandle extends ResourceHandle {
   /** Takes the model's weights in; resolves to the decay. */
   step(): Promise<number>;
   /** A model with the averaged weights as they are now. */
   model(): Promise<UNet2DModelHandle>;
-  dispose(): void;
 }
 
 /** The learning rate over a run. Host arithmetic. */
@@ -153,7 +159,7 @@ export interface LrScheduleHandle {
   learningRate(steps: number): number;
 }
 
-export interface AdamWHandle {
+export interface AdamWHandle extends ResourceHandle {
   /** Moments and number of steps: safetensors. */
   stateDict(): Promise<Uint8Array>;
   /** Goes on from a state, which is used up. */
@@ -162,11 +168,10 @@ export interface AdamWHandle {
   setLearningRate(rate: number): Promise<void>;
   step(): Promise<void>;
   zeroGrad(): Promise<void>;
-  dispose(): void;
 }
 
 /** Images in memory, resized, or on disk; cropped, flipped and normalised when a batch is drawn. */
-export interface DatasetHandle {
+export interface DatasetHandle extends ResourceHandle {
   /** Decodes PNG, JPEG, WebP, GIF or BMP. Rejects with `[InvalidImage]`. */
   addImage(name: string, bytes: Uint8Array): Promise<void>;
   /** Image files inside a folder (JSON: their names), read whenever they are drawn. */
@@ -188,7 +193,6 @@ export interface DatasetHandle {
   shape(): Promise<Uint32Array>;
   /** Image `index` without random choices (centre crop, no flip): CHW in [-1, 1]. */
   item(index: number): Promise<Float32Array>;
-  dispose(): void;
 }
 
 export interface BatchHandle {
@@ -204,7 +208,7 @@ export interface DataLoaderHandle {
   dispose(): void;
 }
 
-export interface TrainerHandle {
+export interface TrainerHandle extends ResourceHandle {
   /** One optimizer step, or the end of an epoch or of the run: a JSON event with a `type`. */
   next(): Promise<string>;
   /** The text of a checkpoint's `trainer_state.json`: progress, data position, generators, options. */
@@ -226,16 +230,14 @@ export interface TrainerHandle {
     ema: WeightsHandle,
     optimizer: WeightsHandle,
   ): Promise<void>;
-  dispose(): void;
 }
 
 /** The denoising loop inside the core. */
-export interface DenoisingHandle {
+export interface DenoisingHandle extends ResourceHandle {
   /** One step; resolves to the number of steps left. */
   step(): Promise<number>;
   /** The current sample, NCHW, as the scheduler left it. */
   sample(): Promise<Float32Array>;
-  dispose(): void;
 }
 
 export interface DecodedImageHandle {
@@ -260,6 +262,9 @@ export interface Core {
     /** From the text of a `scheduler_config.json`; an empty class name takes the one in the file. */
     fromPythonConfig(text: string, className: string): SchedulerHandle;
   };
+
+  /** Tells the garbage collector of bytes that it does not see; in Node. */
+  announceMemory?(bytes: number): void;
 
   /** The diffusers version whose files are written. */
   diffusersVersion(): string;

@@ -11,16 +11,19 @@ let loadCore: () => Core = () => {
 };
 let loaded: Core | undefined;
 let pause: (() => Promise<void> | undefined) | undefined;
+let settled: (() => void) | undefined;
 
 /**
  * Says where the core comes from; it is loaded when the first call needs it.
  *
  * @param between Awaited before each asynchronous call: where those compute in place, so that others get a turn.
+ * @param after Called after each asynchronous call.
  */
-export function useCore(load: () => Core, between?: () => Promise<void> | undefined): void {
+export function useCore(load: () => Core, between?: () => Promise<void> | undefined, after?: () => void): void {
   loadCore = load;
   loaded = undefined;
   pause = between;
+  settled = after;
 }
 
 function core(): Core {
@@ -53,7 +56,9 @@ export function enqueue<T>(work: (core: Core) => Promise<T> | T): Promise<T> {
 }
 
 /** A failure is the caller's to handle, and a result must not stay in memory for the queue's sake. */
-function forget(): void {}
+function forget(): void {
+  settled?.();
+}
 
 /** The core prints an error as `[Code] message`; here, and only here, it becomes an `EmberwingError`. */
 function toEmberwingError(error: unknown): unknown {

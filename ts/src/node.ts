@@ -7,10 +7,11 @@ import { useFiles } from "./platform/files.js";
 import { useHub } from "./platform/hub.js";
 import { nodeFiles } from "./platform/node-files.js";
 import { nodeHub } from "./platform/node-hub.js";
+import { announceMemory } from "./platform/node-memory.js";
 
 export * from "./index.js";
 
-useCore(loadAddon);
+useCore(loadAddon, undefined, announceMemory);
 useFiles(nodeFiles);
 useHub(nodeHub);
 

@@ -14,6 +14,12 @@ fn error(error: emberwing_core::Error) -> Error {
 
 emberwing_core::bindings!(napi, Float32Array, Float64Array, Int32Array, Uint32Array, Uint8Array, Result, error);
 
+/// Tells V8 that objects of the core hold so many bytes more, or less.
+#[napi(js_name = "announceMemory")]
+pub fn announce_memory(env: Env, bytes: f64) -> Result<()> {
+    env.adjust_external_memory(bytes as i64).map(|_| ())
+}
+
 #[napi_derive::module_init]
 fn init() {
     emberwing_core::handle::silence_panics();

@@ -47,6 +47,7 @@ export async function denoise({
   onStep,
   signal,
 }: Denoising): Promise<Tensor> {
+  call(() => unet.handle.expectRoom(shapeOf({ shape })));
   const noise = generator.randn(shape).data;
   const options = toJson(stepOptions);
   const parts = [unet.handle, scheduler.handle, generator.handle, options] as const;

@@ -30,23 +30,26 @@ macro_rules! host_bindings {
             }
 
             #[$bind]
-            pub fn randn(&self, count: u32) -> $Floats {
-                $crate::bindings::support::lock(&self.0).randn(count as usize).into()
+            pub fn randn(&self, count: f64) -> $Result<$Floats> {
+                let drawn = $crate::bindings::support::draw(&self.0, count, |generator, n| Ok(generator.randn(n)));
+                drawn.map(Into::into).map_err($error)
             }
 
             #[$bind]
-            pub fn rand(&self, count: u32) -> $Floats {
-                $crate::bindings::support::lock(&self.0).rand(count as usize).into()
+            pub fn rand(&self, count: f64) -> $Result<$Floats> {
+                let drawn = $crate::bindings::support::draw(&self.0, count, |generator, n| Ok(generator.rand(n)));
+                drawn.map(Into::into).map_err($error)
             }
 
             #[$bind]
-            pub fn randint(&self, low: f64, high: f64, count: u32) -> $Result<$Ints> {
+            pub fn randint(&self, low: f64, high: f64, count: f64) -> $Result<$Ints> {
                 $crate::bindings::support::randint(&self.0, low, high, count).map(Into::into).map_err($error)
             }
 
             #[$bind]
-            pub fn randperm(&self, n: u32) -> $Ints {
-                $crate::bindings::support::lock(&self.0).randperm(n as usize).into()
+            pub fn randperm(&self, n: f64) -> $Result<$Ints> {
+                let drawn = $crate::bindings::support::draw(&self.0, n, |generator, n| Ok(generator.randperm(n)));
+                drawn.map(Into::into).map_err($error)
             }
 
             #[$bind(js_name = "getState")]

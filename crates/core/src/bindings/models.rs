@@ -82,6 +82,11 @@ macro_rules! model_bindings {
         #[$bind]
         impl Prediction {
             #[$bind]
+            pub fn memory(&self) -> f64 {
+                self.prediction.bytes() as f64
+            }
+
+            #[$bind]
             pub fn data(&self) -> $Floats {
                 self.values.clone().into()
             }
@@ -108,6 +113,11 @@ macro_rules! model_bindings {
 
         #[$bind]
         impl UNet2DModel {
+            #[$bind]
+            pub fn memory(&self) -> f64 {
+                self.0.handle.bytes() as f64
+            }
+
             #[$bind]
             pub fn config(&self) -> String {
                 self.0.config.clone()
@@ -136,6 +146,11 @@ macro_rules! model_bindings {
             #[$bind]
             pub fn dtype(&self) -> String {
                 self.0.dtype.to_string()
+            }
+
+            #[$bind(js_name = "expectRoom")]
+            pub fn expect_room(&self, shape: $Sizes) -> $Result<()> {
+                $crate::bindings::support::expect_room_for_batch(&self.0, &shape).map_err($error)
             }
 
             #[$bind]
@@ -266,6 +281,11 @@ macro_rules! model_bindings {
         #[$bind]
         impl EMAModel {
             #[$bind]
+            pub fn memory(&self) -> f64 {
+                self.ema.bytes() as f64
+            }
+
+            #[$bind]
             pub async fn step(&self) -> $Result<f64> {
                 let (ema, model) = (self.ema.clone(), self.model.clone());
                 $crate::handle::run(async move || $crate::bindings::support::update_ema(&ema, &model).await)
@@ -294,6 +314,11 @@ macro_rules! model_bindings {
 
         #[$bind]
         impl AdamW {
+            #[$bind]
+            pub fn memory(&self) -> f64 {
+                self.optimizer.bytes() as f64
+            }
+
             #[$bind(constructor)]
             pub fn new(model: &UNet2DModel, options: String) -> $Result<AdamW> {
                 let options = $crate::json::from_json(&options).map_err($error)?;

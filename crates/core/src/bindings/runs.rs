@@ -9,6 +9,11 @@ macro_rules! run_bindings {
 
         #[$bind]
         impl Dataset {
+            #[$bind]
+            pub fn memory(&self) -> f64 {
+                self.0.bytes() as f64
+            }
+
             #[$bind(constructor)]
             pub fn new(options: String) -> $Result<Dataset> {
                 let dataset = $crate::data::Dataset::new(&options).map_err($error)?;
@@ -154,6 +159,11 @@ macro_rules! run_bindings {
 
         #[$bind]
         impl Trainer {
+            #[$bind]
+            pub fn memory(&self) -> f64 {
+                self.0.bytes() as f64
+            }
+
             #[$bind(constructor)]
             pub fn new(
                 model: &UNet2DModel,
@@ -229,6 +239,11 @@ macro_rules! run_bindings {
 
         #[$bind]
         impl Denoising {
+            #[$bind]
+            pub fn memory(&self) -> f64 {
+                self.denoising.bytes() as f64
+            }
+
             #[$bind(constructor)]
             pub fn new(
                 model: &UNet2DModel,

@@ -3,6 +3,7 @@
 use crate::data::{Batch, DataLoader, Dataset, Image};
 use crate::error::check_finite;
 use crate::handle::Handle;
+use crate::memory::{expect_bytes, expect_room};
 use crate::models::{OwnedInputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
 use crate::pipelines::{Denoising, Start};
 use crate::pretrained::config::{read_config, snake_case, write_config};
@@ -36,17 +37,29 @@ pub fn seed(seed: f64) -> Result<u64> {
     Ok(seed as u64)
 }
 
+/// Numbers that a generator draws, once it is known that so many fit; `draw` gives 4 bytes each.
+pub fn draw<T>(
+    generator: &SharedGenerator,
+    count: f64,
+    draw: impl FnOnce(&mut Generator, usize) -> Result<Vec<T>>,
+) -> Result<Vec<T>> {
+    // A tensor of the shape that was asked for; the last place where a number of values has no limit.
+    let count = count as usize;
+    expect_room(format_args!("{count} random numbers"), &[count, 4])?;
+    draw(&mut lock(generator), count)
+}
+
 pub fn generator(seed_number: f64) -> Result<SharedGenerator> {
     Ok(Arc::new(Mutex::new(Generator::new(seed(seed_number)?))))
 }
 
-pub fn randint(generator: &SharedGenerator, low: f64, high: f64, count: u32) -> Result<Vec<i32>> {
+pub fn randint(generator: &SharedGenerator, low: f64, high: f64, count: f64) -> Result<Vec<i32>> {
     for (name, number) in [("low", low), ("high", high)] {
         if number.fract() != 0.0 || !number.is_finite() {
             return Err(Error::argument(name, "a whole number", number));
         }
     }
-    lock(generator).randint(low as i64, high as i64, count as usize)
+    draw(generator, count, |generator, count| generator.randint(low as i64, high as i64, count))
 }
 
 /// A scheduler from the text of its file; `class_name` empty takes the class that the file names.
@@ -126,10 +139,19 @@ pub fn create_model(config: &str, device_name: &str, dtype: &str, generator: &Sh
     let mut generator = lock(generator);
     let found = device::find(device_name)?;
     found.require(float_type)?;
+    expect_room_for_weights(&config, &found)?;
     let mut model = UNet2DModel::new(config, Source::Generator(&mut generator), &found.device)?;
     model.set_float_type(float_type);
     model.seed_dropout(generator.seed());
     Ok(Model::new(model, &found.name))
+}
+
+/// Other devices say themselves when their memory is full.
+fn expect_room_for_weights(config: &UNet2DModelConfig, found: &device::Found) -> Result<()> {
+    if found.is_cpu() {
+        UNet2DModel::new(config.clone(), Source::Room, &found.device)?;
+    }
+    Ok(())
 }
 
 /// The options of a model as JSON, from the text of its file.
@@ -176,6 +198,7 @@ pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str,
     let config: UNet2DModelConfig = json::from_json(&model_config("config.json", python_config)?)?;
     let found = device::find(device_name)?;
     found.require(float_type)?;
+    expect_room_for_weights(&config, &found)?;
     let mut names = Vec::new();
     UNet2DModel::new(config.clone(), Source::Names(&mut names), &found.device)?;
     let names: Vec<String> = names.into_iter().map(|(name, _)| name).collect();
@@ -205,6 +228,7 @@ impl Input {
     pub async fn predict(&self, model: &UNet2DModel) -> Result<Vec<f32>> {
         let inputs = self.0.inputs();
         model.check(inputs)?;
+        model.expect_room(inputs, false)?;
         let prediction = to_nchw(model.predict(inputs)).await?;
         check_finite("prediction", &prediction)?;
         Ok(prediction)
@@ -217,6 +241,15 @@ impl Input {
     pub async fn mse_backward(&self, model: &mut UNet2DModel, target: &[f32], weights: &[f32]) -> Result<f32> {
         mse_backward(model, self.0.inputs(), Target { values: target, weights }).await
     }
+}
+
+/// Refuses a batch of which the model could not hold what it computes, before anything is drawn for it.
+pub fn expect_room_for_batch(model: &Model, shape: &[u32]) -> Result<()> {
+    if model.device != device::CPU {
+        return Ok(());
+    }
+    let config: UNet2DModelConfig = json::from_json(&model.config)?;
+    expect_bytes(format_args!("a batch of shape {shape:?}"), config.working_bytes(&sizes(shape), false))
 }
 
 pub async fn zero_gradients(model: &Handle<UNet2DModel>) -> Result<()> {

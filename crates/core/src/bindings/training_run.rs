@@ -78,6 +78,10 @@ impl TrainingRun {
         .await
     }
 
+    pub fn bytes(&self) -> usize {
+        self.trainer.bytes()
+    }
+
     pub fn dispose(&self) {
         self.trainer.dispose();
     }

@@ -119,7 +119,7 @@ mod tests {
     fn ranges_are_asked_for_in_parts_and_cut_to_size() {
         let size = 3 * PART + 5;
         let byte = |position: u64| (position % 251) as u8;
-        let mut reading = Reading::new(size, async |mut source: Source| {
+        let mut reading = Reading::new(size, async move |mut source: Source| {
             let head = source.read(1, 3).await?;
             let middle = source.read(10, 2 * PART).await?;
             let end = source.read(size - 2, 2).await?;

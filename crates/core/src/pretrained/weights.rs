@@ -25,8 +25,10 @@ pub struct Weights {
     tensors: BTreeMap<String, Loaded>,
     wanted: Arc<Wanted>,
     /// The file that is being read.
-    opened: Option<(Arc<str>, Reading<Read<Vec<FileTensor>>>)>,
+    opened: Option<(Arc<str>, ReadingTensors)>,
 }
+
+type ReadingTensors = Reading<Read<Vec<FileTensor>>>;
 
 struct Loaded {
     shape: Vec<usize>,

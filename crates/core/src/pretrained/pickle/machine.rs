@@ -65,7 +65,7 @@ impl<'a> Machine<'a> {
             0x95 => drop(self.input.array::<8>()?),                   // FRAME
             b'(' => self.marks.push(self.stack.len()),                // MARK
             b'0' => self.drop_top()?,                                 // POP
-            b'1' => drop(self.from_mark()?),                          // POP_MARK
+            b'1' => drop(self.since_mark()?),                         // POP_MARK
             b'2' => self.duplicate()?,                                // DUP
             b'N' | 0x88 | 0x89 => self.stack.push(Value::Inert),      // NONE, NEWTRUE, NEWFALSE
             b'G' => self.skip(8)?,                                    // BINFLOAT
@@ -118,7 +118,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The values that were pushed since the last mark.
-    fn from_mark(&mut self) -> Read<Vec<Value>> {
+    fn since_mark(&mut self) -> Read<Vec<Value>> {
         let start = self.marks.pop().filter(|start| *start <= self.stack.len()).ok_or_else(malformed)?;
         Ok(self.stack.split_off(start))
     }
@@ -225,7 +225,7 @@ impl<'a> Machine<'a> {
     }
 
     fn tuple_from_mark(&mut self) -> Read<()> {
-        let items = self.from_mark()?;
+        let items = self.since_mark()?;
         self.tuple(items);
         Ok(())
     }
@@ -254,7 +254,7 @@ impl<'a> Machine<'a> {
     }
 
     fn dict_from_mark(&mut self) -> Read<()> {
-        let mut items = self.from_mark()?;
+        let mut items = self.since_mark()?;
         self.dict();
         let start = self.stack.len();
         self.stack.append(&mut items);
@@ -367,7 +367,7 @@ impl<'a> Machine<'a> {
             {
                 self.result(function, arguments)
             }
-            (Global::RebuildTensor, [parts @ ..]) => self.tensor(parts, None),
+            (Global::RebuildTensor, parts) => self.tensor(parts, None),
             (Global::RebuildTensorOf, [_, _, _, _, _, _, Value::Global(dtype), ..]) => {
                 self.tensor(arguments, Some(*dtype))
             }

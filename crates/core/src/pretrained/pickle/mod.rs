@@ -55,6 +55,9 @@ impl TensorLayout {
 /// Tensors by name, in their order.
 type StateDict = Vec<(String, TensorLayout)>;
 
+/// Storages by their keys.
+pub(super) type Storages = HashMap<Arc<str>, Arc<Storage>>;
+
 /// Names and tensors of a pickled state dictionary, in its order; or what is wrong with it.
 pub(super) fn read_state_dict(pickle: &[u8]) -> Read<StateDict> {
     Ok(Pickles::new(pickle).state_dict()?.0)
@@ -80,7 +83,7 @@ impl<'a> Pickles<'a> {
         self.run().map(drop)
     }
 
-    pub fn state_dict(&mut self) -> Read<(StateDict, HashMap<Arc<str>, Arc<Storage>>)> {
+    pub fn state_dict(&mut self) -> Read<(StateDict, Storages)> {
         let (mut machine, value) = self.run()?;
         let Value::Dict(dict) = value else { return Err("expected a dictionary of tensors".into()) };
         let dict = state_dict_in(&machine, dict);

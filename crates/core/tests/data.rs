@@ -341,7 +341,7 @@ fn raw_values_of_another_shape_or_not_finite_are_refused() {
 #[test]
 fn options_that_cannot_work_are_refused() {
     let message = |options: &str| Dataset::new(options).unwrap_err().to_string();
-    assert!(message(r#"{"resolutoin":32}"#).contains("unknown field `resolutoin`"));
+    assert!(message(r#"{"resolutoin":32}"#).contains("resolutoin: unknown option, expected one of resolution, "));
     assert!(message(r#"{"resolution":"32"}"#).contains("expected a number of pixels, or [height, width]"));
     assert!(message(r#"{"resolution":[0,32]}"#).starts_with("[InvalidArgument] resolution: expected at least 1 pixel"));
     assert!(
@@ -407,7 +407,7 @@ fn loaders_without_a_batch_say_so() {
     assert!(
         message(&three, r#"{"batchSize":0}"#).starts_with("[InvalidArgument] batchSize: expected at least 1, got 0")
     );
-    assert!(message(&three, r#"{"batch":2}"#).contains("unknown field `batch`"));
+    assert!(message(&three, r#"{"batch":2}"#).contains("batch: unknown option, expected one of batchSize, "));
 }
 
 const SEED: u64 = 1;

@@ -134,7 +134,7 @@ macro_rules! host_bindings {
 
             #[$bind(js_name = "setTimesteps")]
             pub fn set_timesteps(&self, options: String) -> $Result<()> {
-                let options = $crate::json::from_json(&options).map_err($error)?;
+                let options = $crate::json::from_json_without_null(&options).map_err($error)?;
                 $crate::bindings::support::lock(&self.0).set_timesteps(&options).map_err($error)
             }
 
@@ -183,7 +183,7 @@ macro_rules! host_bindings {
 
             #[$bind(js_name = "noiseDraws")]
             pub fn noise_draws(&self, timestep: f64, options: String) -> $Result<u32> {
-                let options = $crate::json::from_json(&options).map_err($error)?;
+                let options = $crate::json::from_json_without_null(&options).map_err($error)?;
                 let scheduler = $crate::bindings::support::lock(&self.0);
                 scheduler.noise_draws(timestep, &options).map(|draws| draws as u32).map_err($error)
             }
@@ -203,7 +203,7 @@ macro_rules! host_bindings {
                     timestep,
                     sample: &sample,
                     shape: &$crate::bindings::support::sizes(&shape),
-                    options: &$crate::json::from_json(&options).map_err($error)?,
+                    options: &$crate::json::from_json_without_null(&options).map_err($error)?,
                     noise: &noise,
                 });
                 output.map(StepOutput).map_err($error)
@@ -234,7 +234,7 @@ macro_rules! host_bindings {
         impl LrSchedule {
             #[$bind(constructor)]
             pub fn new(options: String, learning_rate: f64) -> $Result<LrSchedule> {
-                let options = $crate::json::from_json(&options).map_err($error)?;
+                let options = $crate::json::from_json_without_null(&options).map_err($error)?;
                 $crate::training::LrSchedule::new(options, learning_rate).map(Self).map_err($error)
             }
 

@@ -255,7 +255,7 @@ macro_rules! run_bindings {
                 class_labels: $Floats,
             ) -> $Result<Denoising> {
                 let scheduler = $crate::bindings::support::lock(&scheduler.0).clone();
-                let options = $crate::json::from_json(&options).map_err($error)?;
+                let options = $crate::json::from_json_without_null(&options).map_err($error)?;
                 let start = $crate::bindings::support::start(&noise, &shape, &class_labels);
                 let denoising = $crate::pipelines::Denoising::new(scheduler, options, start);
                 Ok(Self {
@@ -279,7 +279,7 @@ macro_rules! run_bindings {
                 begin_index: u32,
             ) -> $Result<Denoising> {
                 let scheduler = $crate::bindings::support::lock(&scheduler.0).clone();
-                let options = $crate::json::from_json(&options).map_err($error)?;
+                let options = $crate::json::from_json_without_null(&options).map_err($error)?;
                 let start = $crate::bindings::support::start(&noise, &shape, &class_labels);
                 let begin = begin_index as usize;
                 let denoising = $crate::pipelines::Denoising::from_image(scheduler, options, start, &image, begin);

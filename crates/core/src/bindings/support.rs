@@ -72,15 +72,19 @@ pub fn scheduler_from_file(text: &str, class_name: &str) -> Result<Box<dyn Sched
         return Err(Error::file(FILE, "no _class_name says which scheduler it is"));
     }
     let known = if stored.is_empty() { wanted } else { stored };
-    let (scheduler, _) = schedulers::create_lenient(known, &config.options_json)?;
-    if known == wanted { Ok(scheduler) } else { schedulers::convert(&*scheduler, wanted, "{}") }
+    let scheduler = schedulers::create_lenient(known, &config.options_json).map(|(scheduler, _)| scheduler);
+    let converted = scheduler.and_then(|scheduler| {
+        if known == wanted { Ok(scheduler) } else { schedulers::convert(&*scheduler, wanted, "{}") }
+    });
+    converted.map_err(|error| json::in_file(FILE, error))
 }
 
 /// What to tell of options in a scheduler's file that no scheduler has; empty for nothing.
 pub fn scheduler_warning(text: &str, class_name: &str) -> Result<String> {
     let config = read_config("scheduler_config.json", text)?;
     let known = config.class_name.as_deref().unwrap_or(class_name);
-    let (_, unknown) = schedulers::create_lenient(known, &config.options_json)?;
+    let (_, unknown) = schedulers::create_lenient(known, &config.options_json)
+        .map_err(|error| json::in_file("scheduler_config.json", error))?;
     let unknown: Vec<String> = unknown.iter().map(|key| snake_case(key)).collect();
     Ok(unused::warning(&unknown, &[], "").unwrap_or_default())
 }
@@ -184,26 +188,36 @@ fn model_options(file_name: &str, text: &str) -> Result<String> {
     without_ema_options(&config.options_json)
 }
 
+const MODEL_FILE: &str = "config.json";
+
+fn in_model_file(error: Error) -> Error {
+    json::in_file(MODEL_FILE, error)
+}
+
+fn model_in_file(python_config: &str) -> Result<UNet2DModelConfig> {
+    json::from_json(&model_config(MODEL_FILE, python_config)?).map_err(in_model_file)
+}
+
 /// From now on only the tensors of a model are read.
 pub fn want_model(python_config: &str, weights: &mut Weights, device_name: &str) -> Result<()> {
-    let config: UNet2DModelConfig = json::from_json(&model_config("config.json", python_config)?)?;
+    let config = model_in_file(python_config)?;
     let mut tensors = Vec::new();
-    UNet2DModel::new(config, Source::Names(&mut tensors), &device::find(device_name)?.device)?;
+    UNet2DModel::new(config, Source::Names(&mut tensors), &device::find(device_name)?.device).map_err(in_model_file)?;
     weights.want_only(tensors);
     Ok(())
 }
 
 pub fn load_model(python_config: &str, weights: &mut Weights, device_name: &str, dtype: &str) -> Result<Model> {
     let float_type = FloatType::parse(dtype)?;
-    let config: UNet2DModelConfig = json::from_json(&model_config("config.json", python_config)?)?;
+    let config = model_in_file(python_config)?;
     let found = device::find(device_name)?;
     found.require(float_type)?;
     expect_room_for_weights(&config, &found)?;
     let mut names = Vec::new();
-    UNet2DModel::new(config.clone(), Source::Names(&mut names), &found.device)?;
+    UNet2DModel::new(config.clone(), Source::Names(&mut names), &found.device).map_err(in_model_file)?;
     let names: Vec<String> = names.into_iter().map(|(name, _)| name).collect();
     let unused = weights.unused(&names)?;
-    let others = split_model_config("config.json", python_config)?.1;
+    let others = split_model_config(MODEL_FILE, python_config)?.1;
     let warning = unused::warning(&others, &unused, &weights.file_names()).unwrap_or_default();
     let mut model = UNet2DModel::new(config, Source::Weights(weights), &found.device)?;
     model.set_float_type(float_type);

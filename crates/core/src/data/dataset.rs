@@ -11,7 +11,7 @@ use super::stored::{Place, StoredPicture};
 use super::transforms::{draws_flip, flip_rows};
 use super::{Image, decode, pixels_to_tensor};
 use crate::handle::Footprint;
-use crate::json::from_json;
+use crate::json::from_json_without_null;
 use crate::memory::expect_room;
 use crate::random::Generator;
 use crate::{Error, Result};
@@ -59,7 +59,7 @@ impl DatasetOptions {
 
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
-#[serde(untagged, expecting = "resolution: expected a number of pixels, or [height, width]")]
+#[serde(untagged, expecting = "a number of pixels, or [height, width]")]
 pub enum Resolution {
     Square(usize),
     Rectangle([usize; 2]),
@@ -131,7 +131,7 @@ impl Footprint for Dataset {
 impl Dataset {
     /// `options`: JSON of [`DatasetOptions`].
     pub fn new(options: &str) -> Result<Self> {
-        let options: DatasetOptions = from_json(options)?;
+        let options: DatasetOptions = from_json_without_null(options)?;
         if !matches!(options.channels, 1 | 3) {
             return Err(Error::argument("channels", "1 or 3", options.channels));
         }

@@ -75,7 +75,7 @@ pub enum MidBlockType {
 /// Height and width of the images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a number of pixels, or [height, width]")]
 pub enum SampleSize {
     Square(usize),
     Rectangle([usize; 2]),

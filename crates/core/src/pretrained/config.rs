@@ -68,7 +68,10 @@ pub fn read_config(file_name: &str, text: &str) -> Result<PretrainedConfig> {
     let mut private_text = |key: &str| match entries.remove(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Error::file(file_name, format!("`{key}` must be a string"))),
+        Some(other) => {
+            let got = python_json::to_standard_json(&other);
+            Err(Error::file(file_name, format!("{key}: expected a string, got {got}")))
+        }
     };
     let (class_name, diffusers_version) = (private_text(CLASS_NAME)?, private_text(VERSION)?);
     entries.retain(|key, _| !key.starts_with('_'));
@@ -215,7 +218,7 @@ mod tests {
         );
         assert_eq!(
             read_config("config.json", r#"{"_class_name": 3}"#).unwrap_err().to_string(),
-            "[InvalidFile] config.json: `_class_name` must be a string"
+            "[InvalidFile] config.json: _class_name: expected a string, got 3"
         );
         assert!(write_config("X", "3").is_err());
     }

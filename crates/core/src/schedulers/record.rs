@@ -1,5 +1,6 @@
 //! Options of a scheduler with what `from_config` of diffusers must know about them.
 
+use crate::json::{self, Refusal};
 use crate::{Error, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -45,11 +46,12 @@ impl<C: Default + Serialize + DeserializeOwned> Registered<C> {
         // One key after the other, so that a message can name the option that is wrong.
         for (key, value) in &given {
             if values.insert(key.clone(), value.clone()).is_none() {
-                let expected = known.join(", ");
-                return Err(Error::InvalidConfig(format!("{key}: {class_name} has no such option; it has {expected}")));
+                return Err(unknown_option(class_name, key, &known));
             }
-            options = serde_json::from_value(Value::Object(values.clone()))
-                .map_err(|error| Error::InvalidConfig(format!("{key}: {error}")))?;
+            options = json::read(&Value::Object(values.clone())).map_err(|refusal| {
+                let refusal = with_choices::<C>(&values, key, refusal);
+                Error::InvalidConfig(refusal.got(value).inside(key).to_string())
+            })?;
         }
         let values = to_map(&options)?;
         let given = given.into_iter().map(|(key, _)| key).collect();
@@ -74,6 +76,26 @@ impl<C> Deref for Registered<C> {
 /// All options of a class with their defaults.
 pub fn default_values<C: Default + Serialize>() -> Result<Map<String, Value>> {
     to_map(&C::default())
+}
+
+fn unknown_option(class_name: &str, key: &str, known: &[String]) -> Error {
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let advice = json::nearest(key, &known).map(|name| format!(": did you mean {name}?")).unwrap_or_default();
+    Error::InvalidConfig(format!("{key}: {class_name} has no such option; it has {}{advice}", known.join(", ")))
+}
+
+/// What serde has read ahead, as it does of options that several classes share, no longer says which names there are: it
+/// tells them of any wrong one.
+fn with_choices<C: DeserializeOwned>(values: &Map<String, Value>, key: &str, refusal: Refusal) -> Refusal {
+    if !refusal.wants_name() {
+        return refusal;
+    }
+    let mut values = values.clone();
+    values.insert(key.into(), Value::String(String::new()));
+    match json::read::<C>(&Value::Object(values)) {
+        Err(named) => named.without_got(),
+        Ok(_) => refusal,
+    }
 }
 
 fn to_map(options: &impl Serialize) -> Result<Map<String, Value>> {

@@ -77,8 +77,8 @@ impl SchedulerClass for RePaintScheduler {
 /// What the model predicts, as the scheduler said that this one was made from.
 fn prediction_type(record: &ConfigRecord) -> Result<PredictionType> {
     let Some(value) = record.hidden.get("predictionType") else { return Ok(PredictionType::Epsilon) };
-    let prediction: PredictionType = serde_json::from_value(value.clone())
-        .map_err(|error| Error::InvalidConfig(format!("predictionType: {error}")))?;
+    let prediction: PredictionType = crate::json::read(value)
+        .map_err(|refusal| Error::InvalidConfig(refusal.inside("predictionType").to_string()))?;
     prediction.check(PredictionType::OF_NOISE_SCHEDULES).map(|()| prediction)
 }
 

@@ -37,7 +37,7 @@ struct TrainerState {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "how far the run was")]
 enum ProgressState {
     Whole(Progress),
     Step { step: usize },
@@ -108,8 +108,9 @@ impl Trainer {
         dataset: &Dataset,
         generator: &mut Generator,
     ) -> Result<()> {
-        let state: TrainerState =
+        let state: Value =
             serde_json::from_str(checkpoint.state).map_err(|error| Error::file(FILE, error.to_string()))?;
+        let state: TrainerState = json::read(&state).map_err(|refusal| Error::file(FILE, refusal.to_string()))?;
         if let Some(images) = state.images.filter(|images| *images != dataset.len()) {
             let expected = format!("the {images} images that the checkpoint's run learned from");
             return Err(Error::argument("dataset", expected, dataset.len()));
@@ -183,8 +184,8 @@ pub fn without_ema_options(options_json: &str) -> Result<String> {
 fn ema_updates(config: &str) -> Result<usize> {
     const FILE: &str = "unet_ema/config.json";
     let options = object(read_config(FILE, config)?.options_json)?;
-    let updates = options.get(UPDATES).and_then(Value::as_u64);
-    updates.map(|updates| updates as usize).ok_or_else(|| Error::file(FILE, "there is no `optimization_step`"))
+    let updates = options.get(UPDATES).ok_or_else(|| Error::file(FILE, "there is no `optimization_step`"))?;
+    json::read(updates).map_err(|refusal| Error::file(FILE, refusal.inside("optimization_step").to_string()))
 }
 
 fn object(text: String) -> Result<Map<String, Value>> {

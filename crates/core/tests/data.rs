@@ -75,7 +75,7 @@ fn what_is_no_picture_is_refused_by_name() {
     assert_eq!(message(b""), "[InvalidImage] holiday.png: the file is empty");
     assert_eq!(
         message(b"<html>not found</html>"),
-        "[InvalidImage] holiday.png: expected PNG, JPEG, WebP, GIF or BMP, got content that is no picture"
+        "[InvalidImage] holiday.png: expected PNG, JPEG, WebP, GIF or BMP, got content that is no image"
     );
     assert!(message(b"II*\0\x08\0\0\0").contains("TIFF is not read"));
     assert_eq!(

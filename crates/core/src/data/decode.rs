@@ -31,7 +31,7 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<Image> {
 /// A file whose headers were read.
 enum File<'a> {
     /// The one format where decoders differ; see its module.
-    Jpeg(Jpeg<'a>),
+    Jpeg(Box<Jpeg<'a>>),
     Other(Box<dyn ImageDecoder + 'a>),
 }
 
@@ -39,7 +39,7 @@ impl<'a> File<'a> {
     fn open(bytes: &'a [u8]) -> std::result::Result<Self, String> {
         let format = picture_format(bytes)?;
         let file = match format {
-            ImageFormat::Jpeg => Self::Jpeg(Jpeg::open(bytes)?),
+            ImageFormat::Jpeg => Self::Jpeg(Box::new(Jpeg::open(bytes)?)),
             _ => Self::Other(decoder(format, bytes).map_err(explain)?),
         };
         let (width, height) = file.dimensions();
@@ -57,8 +57,7 @@ impl<'a> File<'a> {
     }
 
     fn pixels(&self) -> u64 {
-        let (width, height) = self.dimensions();
-        u64::from(width) * u64::from(height)
+        pixels(self.dimensions())
     }
 
     fn orientation(&mut self) -> std::result::Result<Orientation, String> {
@@ -93,6 +92,10 @@ impl<'a> File<'a> {
     }
 }
 
+fn pixels((width, height): (u32, u32)) -> u64 {
+    u64::from(width) * u64::from(height)
+}
+
 fn decoder(format: ImageFormat, bytes: &[u8]) -> ImageResult<Box<dyn ImageDecoder + '_>> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_BYTES);
@@ -102,6 +105,8 @@ fn decoder(format: ImageFormat, bytes: &[u8]) -> ImageResult<Box<dyn ImageDecode
         ImageFormat::Gif => Box::new(GifDecoder::new(Cursor::new(bytes))?),
         _ => Box::new(BmpDecoder::new(Cursor::new(bytes))?),
     };
+    // A frame of a GIF can claim to be larger than the image that it belongs to.
+    limits.max_alloc = Some(MAX_BYTES.min(8 * pixels(decoder.dimensions()) + (16 << 20)));
     decoder.set_limits(limits)?;
     Ok(decoder)
 }
@@ -116,7 +121,7 @@ fn picture_format(bytes: &[u8]) -> std::result::Result<ImageFormat, String> {
             (Some(name), _) => format!("{name} {ADVICE}"),
             (None, Ok(Tiff)) => format!("TIFF {ADVICE}"),
             (None, Ok(other)) => format!("{} {ADVICE}", other.to_mime_type()),
-            (None, Err(_)) => format!("expected PNG, JPEG, WebP, GIF or BMP, got content that is no picture"),
+            (None, Err(_)) => "expected PNG, JPEG, WebP, GIF or BMP, got content that is no image".into(),
         }),
     }
 }

@@ -55,7 +55,7 @@ test.each<[string, object, number]>([
   const pipeline = await pipelineOn(name, options);
   using unet = pipeline.unet;
   const { images } = await pipeline.generate({ numInferenceSteps: steps, seed: 5 });
-  expect(levels(images)).toBeGreaterThan(10);
+  expect(levels(images)).toBeGreaterThan(1);
   expect(await byHand(unet, pipeline.scheduler, steps)).toEqual(images);
 });
 

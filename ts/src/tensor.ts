@@ -99,16 +99,16 @@ export function checkSameShape(argument: string, tensor: Tensor, other: string, 
   );
 }
 
-/** The numbers in a `PerSample`; how many there must be is the core's to check. */
+/** The numbers in a `PerSample`; how many there must be, and that they are finite, is the core's to check. */
 export function perSampleValues(
   argument: string,
   value: PerSample | Float32Array,
 ): readonly number[] | Int32Array | Float32Array {
-  if (Number.isFinite(value)) return [value as number];
+  if (typeof value === "number") return [value];
   const isList = Array.isArray(value) || ArrayBuffer.isView(value);
   const values = isList ? value : (value as Tensor | undefined)?.data;
   if (Array.isArray(values)) {
-    const wrong = values.findIndex((item) => !Number.isFinite(item));
+    const wrong = values.findIndex((item) => typeof item !== "number");
     if (wrong >= 0) throw invalidArgument(`${argument}[${wrong}]`, "a number", values[wrong]);
     return values;
   }

@@ -116,7 +116,7 @@ export abstract class DiffusionPipeline {
     const construct = findPipeline((this as object) === DiffusionPipeline ? index.className : this.className);
     const parts: Record<string, PipelineComponent> = {};
     for (const [name, className] of Object.entries(index.components)) {
-      parts[name] = await loadComponent(name, className, await componentFolder(folder, name), {
+      parts[name] = await loadComponent(name, className, () => componentFolder(folder, name), {
         device,
         dtype,
         variant,

@@ -22,10 +22,10 @@ export function findPipeline(className: string): (parts: Record<string, Pipeline
 /** What the constructors take. Others are not loaded: a small file could name a large model again and again. */
 const PARTS = ["unet", "scheduler"];
 
-export function loadComponent(
+export async function loadComponent(
   name: string,
   className: string,
-  folder: PretrainedFolder,
+  find: () => Promise<PretrainedFolder>,
   options: LoadPipelineOptions,
 ): Promise<PipelineComponent> {
   const Component = [UNet2DModel, ...schedulerClasses].find((candidate) => candidate.className === className);
@@ -35,6 +35,7 @@ export function loadComponent(
     throw new EmberwingError("Unsupported", `component \`${name}\`: ${expected}`);
   }
   const { onWarning } = options;
+  const folder = await find();
   return Component === UNet2DModel
     ? UNet2DModel.fromPretrained(folder, options)
     : (Component as (typeof schedulerClasses)[number]).fromPretrained(folder, {

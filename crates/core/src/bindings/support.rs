@@ -350,7 +350,9 @@ pub async fn next_batch(
 
 /// Picture files to be read later; `names`: JSON, inside `folder`.
 pub async fn add_files(dataset: &Handle<Dataset>, folder: &str, names: &str, strict: bool) -> Result<()> {
-    let names = json::from_json(names)?;
+    // Names that are no text have halves of characters in them, which only the text itself can carry.
+    let names =
+        serde_json::from_str(names).map_err(|error| Error::Internal(format!("names that are no JSON: {error}")))?;
     dataset.with(async |dataset| dataset.add_files(Path::new(folder), names, strict)).await
 }
 

@@ -54,6 +54,20 @@ impl Refusal {
         self
     }
 
+    /// The value of this key is the reason, where the way to it was lost: serde reads options ahead that several types share.
+    pub fn of_key(mut self, key: &str, value: &Value) -> Self {
+        if !self.path.is_empty() {
+            return self;
+        }
+        if let Problem::Value { got, advice, .. } = &mut self.problem {
+            *got = Some(describe(value));
+            if !value.is_string() {
+                advice.clear();
+            }
+        }
+        self.inside(key)
+    }
+
     /// The value is an item of an array.
     pub fn at(self, index: usize) -> Self {
         self.inside(&format!("[{index}]"))

@@ -50,7 +50,7 @@ impl<C: Default + Serialize + DeserializeOwned> Registered<C> {
             }
             options = json::read(&Value::Object(values.clone())).map_err(|refusal| {
                 let refusal = with_choices::<C>(&values, key, refusal);
-                Error::InvalidConfig(refusal.got(value).inside(key).to_string())
+                Error::InvalidConfig(refusal.of_key(key, value).to_string())
             })?;
         }
         let values = to_map(&options)?;

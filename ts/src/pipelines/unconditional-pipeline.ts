@@ -82,7 +82,7 @@ export abstract class UnconditionalPipeline extends DiffusionPipeline {
     options.signal?.throwIfAborted();
     const image = options.image === undefined ? undefined : await picturesOf("image", options.image, batchSize);
     // From here to the loop's beginning nothing is awaited: another run may use the same scheduler.
-    this.scheduler.setTimesteps(numInferenceSteps);
+    this.scheduler.setTimesteps({ numInferenceSteps });
     const from = this.#start(image, options.strength, numInferenceSteps);
     const sample = await denoise({
       ...this.components,

@@ -347,7 +347,10 @@ fn options_that_cannot_work_are_refused() {
     assert!(
         message(r#"{"resolution":32,"channels":4}"#).starts_with("[InvalidArgument] channels: expected 1 or 3, got 4")
     );
-    assert!(message(r#"{"resize":"squash"}"#).contains("expected `shorter-side` or `exact`"));
+    assert!(
+        message(r#"{"resize":"squash"}"#)
+            .contains("resize: expected one of \"shorter-side\", \"exact\", got \"squash\"")
+    );
     let mut without = Dataset::new("{}").unwrap();
     assert!(without.add_image("rgb.png", &fixture("rgb.png")).unwrap_err().to_string().contains("resolution"));
     assert!(without.item_shape().unwrap_err().to_string().contains("resolution"));

@@ -10,7 +10,11 @@ const ALWAYS: u64 = 32 << 20;
 
 /// Refuses a block that cannot be had: a tensor of `sizes` floats, say, with 4 among the sizes.
 pub fn expect_room(what: impl Display, sizes: &[usize]) -> Result<()> {
-    let bytes = sizes.iter().fold(1u64, |product, &size| product.saturating_mul(size as u64));
+    expect_block(what, sizes.iter().fold(1u64, |product, &size| product.saturating_mul(size as u64)))
+}
+
+/// Refuses a block of so many bytes, more perhaps than there are addresses, that cannot be had.
+pub fn expect_block(what: impl Display, bytes: u64) -> Result<()> {
     expect(what, bytes, |bytes| is_available(bytes) && can_be_reserved(bytes))
 }
 

@@ -3,7 +3,7 @@
 use crate::data::{Batch, DataLoader, Dataset, Image};
 use crate::error::check_finite;
 use crate::handle::Handle;
-use crate::memory::{expect_bytes, expect_room};
+use crate::memory::{expect_block, expect_bytes};
 use crate::models::{OwnedInputs, Source, UNet2DModel, UNet2DModelConfig, to_nchw};
 use crate::pipelines::{Denoising, Start};
 use crate::pretrained::config::{read_config, snake_case, write_config};
@@ -44,9 +44,9 @@ pub fn draw<T>(
     draw: impl FnOnce(&mut Generator, usize) -> Result<Vec<T>>,
 ) -> Result<Vec<T>> {
     // A tensor of the shape that was asked for; the last place where a number of values has no limit.
-    let count = count as usize;
-    expect_room(format_args!("{count} random numbers"), &[count, 4])?;
-    draw(&mut lock(generator), count)
+    let count = count as u64;
+    expect_block(format_args!("{count} random numbers"), count.saturating_mul(4))?;
+    draw(&mut lock(generator), count as usize)
 }
 
 pub fn generator(seed_number: f64) -> Result<SharedGenerator> {

@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 
 /** WebAssembly cannot read files by itself. */
-const streamings = process.env.EMBERWING_ENGINE === "napi" ? [false, true] : [false];
+const streamings = globalThis.process?.env.EMBERWING_ENGINE === "napi" ? [false, true] : [false];
 const temporaryFolder = () => mkdtemp(join(tmpdir(), "emberwing-"));
 
 interface Run {

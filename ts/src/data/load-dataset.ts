@@ -31,7 +31,7 @@ export type DatasetSource = string | readonly string[] | readonly PictureSource[
 /** What becomes of the images, and what the source needs to know. */
 export interface LoadDatasetOptions extends Partial<DatasetOptions>, SourceOptions {}
 
-/** @internal */
+/** What the source needs to know: each takes those that mean something for it. */
 export interface SourceOptions extends StoredImageOptions, HubOptions {
   /** `"butterflies"`: how many. Default 1000. */
   size?: number;

@@ -20,16 +20,13 @@ static TARGET: OnceLock<Target> = OnceLock::new();
 fuzz_target!(
     init: {
         let name = std::env::var("EMBERWING_FUZZ_TARGET").unwrap_or_default();
-        let target = targets::named(&name);
-        if target.is_none() {
+        let Some(target) = targets::named(&name) else {
             let names: Vec<_> = targets::TARGETS.iter().map(|target| target.name).collect();
             eprintln!("EMBERWING_FUZZ_TARGET: expected one of {}, got {name:?}", names.join(", "));
             std::process::exit(2);
-        }
-        if let Some(target) = target {
-            (target.prepare)();
-            let _ = TARGET.set(target);
-        }
+        };
+        (target.prepare)();
+        let _ = TARGET.set(target);
     },
     |bytes: &[u8]| {
         if let Some(target) = TARGET.get() {
